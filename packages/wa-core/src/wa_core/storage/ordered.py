@@ -1,0 +1,151 @@
+"""An index in memory: keys to positions, with pages newest first [O2, O6].
+
+The idea: one list of all keys in byte order serves every prefix and every cascade; a prefix that
+ends in '/' and spans more than a few keys has, beside it, a second list in page order. A small
+prefix is sorted when it is asked for, so the thousands of folders with three keys cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from sortedcontainers import SortedList
+
+from wa_core.storage.keys import ancestors, end_of
+
+VIEW_FROM = 64
+"""A path prefix that spans this many keys gets a view of its own."""
+VIEW_UNTIL = 32
+"""A view that shrank below this is dropped again."""
+
+Row = tuple[int, str]
+"""A row of a view: the negated position, then the key, so that ascending is page order."""
+
+
+class OrderedIndex:
+    """Keys with positions, counted and paged by prefix."""
+
+    def __init__(self) -> None:
+        self._position: dict[str, int] = {}
+        self._keys: SortedList[str] = SortedList()
+        self._counts: dict[str, int] = {"": 0}
+        self._views: dict[str, SortedList[Row]] = {}
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._position
+
+    def position(self, key: str) -> int | None:
+        """Return where `key` stands, or None when it is absent."""
+        return self._position.get(key)
+
+    def load(self, positions: dict[str, int]) -> None:
+        """Fill an empty index in one pass; the index keeps `positions`."""
+        self._position = positions
+        ordered = sorted(positions)
+        self._keys = SortedList(ordered)
+        counts = self._counts
+        members: dict[str, list[Row]] = {}
+        for key in ordered:
+            for folder in ancestors(key):
+                counts[folder] = counts.get(folder, 0) + 1
+        # Stable sorting by position alone keeps the byte order among equals.
+        ordered.sort(key=positions.__getitem__, reverse=True)
+        big = {folder for folder, count in counts.items() if count >= VIEW_FROM}
+        for key in ordered:
+            row = (-positions[key], key)
+            for folder in ancestors(key):
+                if folder in big:
+                    members.setdefault(folder, []).append(row)
+        self._views = {folder: SortedList(rows) for folder, rows in members.items()}
+
+    def put(self, key: str, position: int) -> None:
+        """Add `key`, or move it to its new position [O3]."""
+        before = self._position.get(key)
+        self._position[key] = position
+        row = (-position, key)
+        if before is None:
+            self._keys.add(key)
+            for folder in ancestors(key):
+                self._grow(folder, row)
+        elif before != position:
+            old = (-before, key)
+            for folder in ancestors(key):
+                view = self._views.get(folder)
+                if view is not None:
+                    view.remove(old)
+                    view.add(row)
+
+    def discard(self, key: str) -> bool:
+        """Forget `key`; tell whether it was there."""
+        position = self._position.pop(key, None)
+        if position is None:
+            return False
+        self._keys.remove(key)
+        row = (-position, key)
+        for folder in ancestors(key):
+            self._shrink(folder, row)
+        return True
+
+    def under(self, key: str) -> list[str]:
+        """List what a cascade from `key` removes: itself, if there, and all below it [C1]."""
+        found = [key] if key in self._position else []
+        found.extend(self.keys(key + "/"))
+        return found
+
+    def has_below(self, key: str) -> bool:
+        """Tell whether any key lies below `key` [K3]."""
+        return key + "/" in self._counts
+
+    def keys(self, prefix: str = "", *, after: str | None = None) -> Iterator[str]:
+        """Iterate the keys that begin with `prefix` in byte order, those behind `after` only."""
+        end = end_of(prefix)
+        if after is not None:
+            return iter(self._keys.irange(after, end, inclusive=(False, False)))
+        return iter(self._keys.irange(prefix, end, inclusive=(True, False)))
+
+    def count(self, prefix: str = "") -> int:
+        """Count the keys that begin with `prefix`, reading none of them."""
+        if prefix == "" or prefix.endswith("/"):
+            return self._counts.get(prefix, 0)
+        end = end_of(prefix)
+        last = len(self._keys) if end is None else self._keys.bisect_left(end)
+        return int(last - self._keys.bisect_left(prefix))
+
+    def page(self, prefix: str = "", offset: int = 0, limit: int | None = None) -> list[str]:
+        """List keys that begin with `prefix`, highest position first, ties by key [O2]."""
+        stop = None if limit is None else offset + limit
+        view = self._views.get(prefix)
+        rows: Iterable[Row]
+        if view is None:
+            rows = islice(self._sorted_rows(prefix), offset, stop)
+        else:
+            rows = view.islice(offset, stop)
+        return [key for _, key in rows]
+
+    def _sorted_rows(self, prefix: str) -> list[Row]:
+        position = self._position
+        return sorted([(-position[key], key) for key in self.keys(prefix)])
+
+    def _grow(self, folder: str, row: Row) -> None:
+        count = self._counts[folder] = self._counts.get(folder, 0) + 1
+        view = self._views.get(folder)
+        if view is not None:
+            view.add(row)
+        elif count >= VIEW_FROM:
+            self._views[folder] = SortedList(self._sorted_rows(folder))
+
+    def _shrink(self, folder: str, row: Row) -> None:
+        count = self._counts[folder] = self._counts[folder] - 1
+        if count == 0 and folder:
+            del self._counts[folder]
+        view = self._views.get(folder)
+        if view is None:
+            return
+        if count < VIEW_UNTIL:
+            del self._views[folder]
+        else:
+            view.remove(row)

@@ -1,0 +1,71 @@
+"""From a URL to an engine: installed packages are found by entry point [U1].
+
+No engine registers itself by being imported, and nothing here knows one by name, except to tell
+a user which package to install.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from wa_core.errors import StorageError, UnknownEngineError
+from wa_core.storage.engine import Engine
+from wa_core.storage.provider import Provider
+from wa_core.storage.readonly import ReadOnlyEngine
+from wa_core.storage.url import EngineUrl
+
+GROUP = "wa.engines"
+
+_PACKAGES = {
+    "file": "wa-engine-file",
+    "redis": "wa-engine-redis",
+    "rediss": "wa-engine-redis",
+    "unix": "wa-engine-redis",
+    "mongo": "wa-engine-mongo",
+    "mongodb": "wa-engine-mongo",
+    "mongodb+srv": "wa-engine-mongo",
+    "sqlite": "wa-engine-sql",
+    "postgres": "wa-engine-sql",
+    "postgresql": "wa-engine-sql",
+    "mysql": "wa-engine-sql",
+    "mariadb": "wa-engine-sql",
+}
+
+
+async def open_engine(url: str | EngineUrl, *, read_only: bool = False) -> Engine:
+    """Open the session that `url` names; close it with `close` or use `async with` [U1]."""
+    parsed = EngineUrl.parse(url) if isinstance(url, str) else url
+    read_only = read_only or parsed.flag("readonly")
+    engine = await provider_for(parsed.scheme).open(parsed, read_only=read_only)
+    if read_only and not engine.capabilities.read_only:
+        return ReadOnlyEngine(engine)
+    return engine
+
+
+async def list_sessions(url: str | EngineUrl) -> list[str]:
+    """Name the sessions in the place of `url`; `url#name` opens one [N2]."""
+    parsed = EngineUrl.parse(url) if isinstance(url, str) else url
+    return sorted(await provider_for(parsed.scheme).list_sessions(parsed.with_session(None)))
+
+
+def installed_schemes() -> tuple[str, ...]:
+    """Name the URL schemes that the installed packages offer."""
+    return tuple(sorted(_installed()))
+
+
+def provider_for(scheme: str) -> Provider:
+    """Load the provider of a scheme, or say what to install."""
+    entry = _installed().get(scheme)
+    if entry is None:
+        package = _PACKAGES.get(scheme, f"wa-engine-{scheme}")
+        raise UnknownEngineError(scheme, package, installed_schemes())
+    provider = entry.load()()
+    if not isinstance(provider, Provider):
+        raise StorageError(f"the entry point {entry.value} of {GROUP} is no Provider")
+    return provider
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

@@ -1,0 +1,146 @@
+"""Engine URLs: `scheme:place?parameters#session` [U2, U4].
+
+The idea: whatever the parser does not understand is kept or refused, never dropped; and what is
+secret is shown to nobody but the driver.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import parse_qsl, quote, unquote
+
+from wa_core.errors import InvalidUrlError, masked
+from wa_core.storage.capabilities import Durability
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PASSWORD = re.compile(r"(?<=//)([^/@:]*):([^/@]*)@")
+_SECRET_NAME = re.compile(r"pass|secret|token|key|seal|auth", re.IGNORECASE)
+COMMON = frozenset({"durability", "timeout", "readonly"})
+"""The parameters that mean the same for every engine."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EngineUrl:
+    """A parsed engine URL; its text form never shows a secret."""
+
+    scheme: str
+    place: str = ""
+    """All between the scheme and the parameters, as it was typed, `${VARIABLES}` filled in."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    session: str | None = None
+    """The session after `#`, percent-decoded; None when the URL names none."""
+
+    @classmethod
+    def parse(cls, text: str) -> EngineUrl:
+        """Read a URL, or raise `InvalidUrlError`."""
+        scheme, colon, rest = text.partition(":")
+        if not colon or not _SCHEME.fullmatch(scheme):
+            raise InvalidUrlError(
+                "engine URL", "it begins with a scheme, as in file:PATH or redis://HOST"
+            )
+        rest, hash_sign, session = rest.partition("#")
+        place, _, query = rest.partition("?")
+        return cls(
+            scheme=scheme.lower(),
+            place=_VARIABLE.sub(lambda found: quote(_variable(found[1]), safe=""), place),
+            params=MappingProxyType(_parameters(query)),
+            session=_session(session) if hash_sign else None,
+        )
+
+    @property
+    def path(self) -> str:
+        """The place as a file path: percent-decoded, without the `//` of a full URL."""
+        bare = self.place[2:] if self.place.startswith("//") else self.place
+        return os.path.expanduser(unquote(bare, errors="surrogateescape"))
+
+    @property
+    def durability(self) -> Durability | None:
+        """The level asked for by name [D1]."""
+        asked = self.params.get("durability")
+        if asked is None:
+            return None
+        try:
+            return Durability(asked)
+        except ValueError:
+            levels = ", ".join(Durability)
+            raise InvalidUrlError("durability", f"one of {levels}, not {asked!r}") from None
+
+    @property
+    def timeout(self) -> float | None:
+        """The seconds asked for with `timeout=` [F1]."""
+        asked = self.params.get("timeout")
+        if asked is None:
+            return None
+        try:
+            seconds = float(asked)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            raise InvalidUrlError("timeout", f"a positive number of seconds, not {asked!r}")
+        return seconds
+
+    def flag(self, name: str) -> bool:
+        """Read a switch: `?name=1` or `?name=0`."""
+        asked = self.params.get(name, "0").lower()
+        if asked not in ("0", "1", "true", "false", "yes", "no", ""):
+            raise InvalidUrlError(name, f"1 or 0, not {asked!r}")
+        return asked in ("1", "true", "yes", "")
+
+    def refuse_unknown(self, known: Collection[str]) -> None:
+        """Raise for a parameter that the engine would otherwise drop in silence."""
+        for name in self.params:
+            if name not in COMMON and name not in known:
+                offered = ", ".join(sorted(COMMON | set(known)))
+                raise InvalidUrlError(
+                    f"{self.scheme} URL", f"unknown parameter {name!r} (known: {offered})"
+                )
+
+    def with_session(self, session: str | None) -> EngineUrl:
+        """Return the URL of another session in the same place."""
+        return EngineUrl(self.scheme, self.place, self.params, session)
+
+    def reveal(self) -> str:
+        """Write the whole URL, secrets included: for the driver and for child processes."""
+        return self._written(self.place, dict(self.params))
+
+    def __str__(self) -> str:
+        hidden = {
+            name: "***" if _SECRET_NAME.search(name) else value
+            for name, value in self.params.items()
+        }
+        return masked(self._written(_PASSWORD.sub(r"\1:***@", self.place), hidden))
+
+    __repr__ = __str__
+
+    def _written(self, place: str, params: Mapping[str, str]) -> str:
+        query = "&".join(f"{quote(n, safe='')}={quote(v, safe='/:*,')}" for n, v in params.items())
+        session = "" if self.session is None else "#" + quote(self.session, safe="")
+        return f"{self.scheme}:{place}{'?' + query if query else ''}{session}"
+
+
+def _parameters(query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name in found:
+            raise InvalidUrlError("engine URL", f"parameter {name!r} is given twice")
+        found[name] = _VARIABLE.sub(lambda match: _variable(match[1]), value)
+    return found
+
+
+def _session(text: str) -> str:
+    name = unquote(text, errors="strict")
+    if len(name.encode()) > 256 or re.search(r"[\x00-\x1f\x7f]", name):
+        raise InvalidUrlError("session name", "at most 256 bytes, no control characters")
+    return name
+
+
+def _variable(name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise InvalidUrlError("engine URL", f"the environment variable {name} is not set")
+    return value
