@@ -1,0 +1,254 @@
+"""What can be checked, measured and built; `./dev help` names the commands that lead here.
+
+One environment per Python version, under .nox/envs/, holds every locked dependency and the members in
+editable form, and serves all sessions: a warm run installs nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nox
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tools.pythons import REQUIRED, SUPPORTED, default_version, find_python
+from tools.workspace import LOCK, ROOT, members
+
+nox.options.sessions = ["lint", "types", "layers", "tests"]
+nox.options.default_venv_backend = "none"
+
+IN_CI = os.environ.get("CI") == "true"
+ENVIRONMENTS = ROOT / ".nox" / "envs"
+REPORT = ROOT / ".nox" / "report"
+MEMBERS = members()
+TARGETS = [
+    nox.param(target, id=target.partition(":")[0])
+    for member in MEMBERS
+    for target in member.conformance_targets
+]
+PYTHON_FILES = ("noxfile.py", "tools")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, the rules of the house, shell scripts."""
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
+    run(session, "python", "-m", "tools.house")
+    run(session, "shellcheck", "dev", ".ci/run")
+
+
+@nox.session
+def format(session: nox.Session) -> None:
+    """Let ruff rewrite what it can."""
+    run(session, "ruff", "check", "--fix-only", ".")
+    run(session, "ruff", "format", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check all code and all tests with mypy --strict, member by member."""
+    run(session, "mypy", *PYTHON_FILES)
+    for member in MEMBERS:
+        # One run each: test modules of two members may have one name.
+        paths = [str(p) for p in member.typed_folders]
+        run(session, "mypy", *paths, env={"MYPYPATH": os.pathsep.join(paths)})
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Hold the arrows between modules and between packages."""
+    run(session, "python", "-m", "tools.layers")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Follow every relative link of the documentation."""
+    run(session, "python", "-m", "tools.links")
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Compare the kill matrix in the documentation with what the zoo does today."""
+    run(session, "python", "-m", "wa_conformance.zoo.matrix", "--check", "docs/conformance.md")
+
+
+@nox.session(python=SUPPORTED)
+def tests(session: nox.Session) -> None:
+    """Run the tests on each Python version of this machine."""
+    version = str(session.python)
+    if find_python(version) is None:
+        if version == REQUIRED and IN_CI:
+            session.error(f"Python {version} must be present")
+        not_run(f"the tests on Python {version}", f"install Python {version}")
+        session.skip(f"no Python {version} on this machine")
+    junit = f"--junitxml={REPORT / f'tests-{version}.xml'}"
+    run(session, "pytest", "-n", "2", junit, *session.posargs, version=version)
+
+
+@nox.session
+@nox.parametrize("target", TARGETS)
+def conformance(session: nox.Session, target: str) -> None:
+    """Judge each engine by every clause of the contract."""
+    scheme = target.partition(":")[0]
+    junit = REPORT / f"conformance-{scheme}.xml"
+    with temporary_folder() as folder:
+        url = target.format(tmp=folder / "store")
+        run(session, "wa-conformance", url, "--profile", "full", "--junit", str(junit))
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every dist, install the wheels into an empty environment, and use them from there."""
+    with temporary_folder() as folder:
+        dist = folder / "dist"
+        for member in MEMBERS:
+            uv(session, "build", "-q", "--build-constraints", str(LOCK), "-o", str(dist), str(member.folder))
+        wheel_files = sorted(str(p) for p in dist.glob("*.whl"))
+        if len(wheel_files) != len(MEMBERS):
+            session.error(f"{len(MEMBERS)} members, but built {wheel_files}")
+        home = folder / "env"
+        uv(session, "venv", "-q", "--python", interpreter(session, default_version()), str(home))
+        uv(session, "pip", "install", "-q", "--python", str(home), "-c", str(LOCK), *wheel_files)
+        session.chdir(folder)
+        use_installed(session, home / "bin", folder)
+
+
+def use_installed(session: nox.Session, bin_folder: Path, folder: Path) -> None:
+    """Call what a user of the wheels calls, far from the source tree."""
+    listing = session.run(
+        str(bin_folder / "python"),
+        "-c",
+        "from importlib.metadata import entry_points as e; "
+        "print(*(s.name for s in e(group='console_scripts') if s.dist.name.startswith('wa-')))",
+        external=True,
+        silent=True,
+    )
+    for script in str(listing).split():
+        session.run(str(bin_folder / script), "--help", external=True, silent=True)
+    for url in ("memory:", f"file:{folder / 'store'}"):
+        session.run(str(bin_folder / "wa-conformance"), url, "--profile", "quick", external=True)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Show the main job, on embedded defaults."""
+    run(session, "python", "-m", "tools.demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed, as ratios to a floor of the same run: `-- storage`."""
+    run(session, "python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run what takes hours."""
+    run(session, "pytest", "-m", "soak", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Resolve requirements.lock for every supported Python and platform, with hashes."""
+    ours = [arg for member in MEMBERS for arg in ("--no-emit-package", member.dist)]
+    uv(
+        session,
+        *("pip", "compile", "-q", "--universal", "--generate-hashes", "--no-emit-index-url"),
+        *("--no-emit-find-links", "--custom-compile-command", "./dev lock"),
+        *("--python-version", REQUIRED, "--group", "front", "--group", "dev"),
+        *ours,
+        *session.posargs,
+        *("-o", LOCK.name, *(str(m.pyproject.relative_to(ROOT)) for m in MEMBERS)),
+    )
+
+
+@nox.session(name="run")
+def run_command(session: nox.Session) -> None:
+    """Run one command in the default environment: `-- pytest -k keys`."""
+    run(session, *session.posargs)
+
+
+def run(
+    session: nox.Session, *command: str, version: str | None = None, env: dict[str, str] | None = None
+) -> None:
+    """Run a command of the environment of a Python version, by default the default one."""
+    bin_folder = environment(session, version or default_version())
+    path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
+    program = bin_folder / command[0]
+    session.run(
+        str(program) if program.exists() else command[0],
+        *command[1:],
+        env={"PATH": path, "VIRTUAL_ENV": str(bin_folder.parent), **(env or {})},
+        external=True,
+    )
+
+
+def environment(session: nox.Session, version: str) -> Path:
+    """Return the folder of commands of a version's environment; make it if its inputs changed."""
+    home = ENVIRONMENTS / version
+    stamp = home / "made-from"
+    python = interpreter(session, version)
+    inputs = hashlib.sha256(python.encode())
+    for path in (LOCK, *(member.pyproject for member in MEMBERS)):
+        inputs.update(path.read_bytes())
+    wanted = inputs.hexdigest()
+    with one_maker():
+        if not stamp.exists() or stamp.read_text() != wanted:
+            uv(session, "venv", "-q", "--clear", "--python", python, str(home))
+            into = ("pip", "install", "-q", "--python", str(home))
+            uv(session, *into, "--require-hashes", "-r", str(LOCK))
+            editable = [arg for member in MEMBERS for arg in ("-e", str(member.folder))]
+            uv(session, *into, "--no-deps", "--no-build-isolation", *editable)
+            stamp.write_text(wanted)
+    return home / "bin"
+
+
+def interpreter(session: nox.Session, version: str) -> str:
+    """Return the path of a Python, or end the session with what to install."""
+    found = find_python(version)
+    if found is None:
+        session.error(f"no Python {version} found: install it, or put it on PATH")
+    return str(found)
+
+
+def uv(session: nox.Session, *arguments: str) -> None:
+    """Run the uv that stands beside this nox."""
+    beside = Path(sys.executable).with_name("uv")
+    session.run(str(beside) if beside.exists() else "uv", *arguments, external=True)
+
+
+def not_run(what: str, how: str) -> None:
+    """Leave a note for the summary of `./dev test`."""
+    REPORT.mkdir(parents=True, exist_ok=True)
+    with (REPORT / "not-run.jsonl").open("a", encoding="utf-8") as notes:
+        notes.write(json.dumps({"what": what, "how": how}) + "\n")
+
+
+@contextmanager
+def one_maker() -> Iterator[None]:
+    """Let one process at a time make environments."""
+    ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
+    with (ENVIRONMENTS / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder outside the tree, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="wa-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
