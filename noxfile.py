@@ -1,7 +1,7 @@
 """What can be checked, measured and built; `./dev help` names the commands that lead here.
 
-One environment per Python version, under .nox/envs/, holds every locked dependency and the members in
-editable form, and serves all sessions: a warm run installs nothing.
+One environment per Python version, under .nox/envs/, holds every locked dependency and the members
+in editable form, and serves all sessions: a warm run installs nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -31,8 +32,15 @@ IN_CI = os.environ.get("CI") == "true"
 ENVIRONMENTS = ROOT / ".nox" / "envs"
 REPORT = ROOT / ".nox" / "report"
 MEMBERS = members()
+
+
+def label(target: str) -> str:
+    """Make of `file:{tmp}?durability=process` a name for a session and a file."""
+    return "-".join(re.findall(r"\w+", target.replace("{tmp}", "")))
+
+
 TARGETS = [
-    nox.param(target, id=target.partition(":")[0])
+    nox.param(target, id=label(target))
     for member in MEMBERS
     for target in member.conformance_targets
 ]
@@ -100,8 +108,7 @@ def tests(session: nox.Session) -> None:
 @nox.parametrize("target", TARGETS)
 def conformance(session: nox.Session, target: str) -> None:
     """Judge each engine by every clause of the contract."""
-    scheme = target.partition(":")[0]
-    junit = REPORT / f"conformance-{scheme}.xml"
+    junit = REPORT / f"conformance-{label(target)}.xml"
     with temporary_folder() as folder:
         url = target.format(tmp=folder / "store")
         run(session, "wa-conformance", url, "--profile", "full", "--junit", str(junit))
@@ -113,7 +120,8 @@ def wheels(session: nox.Session) -> None:
     with temporary_folder() as folder:
         dist = folder / "dist"
         for member in MEMBERS:
-            uv(session, "build", "-q", "--build-constraints", str(LOCK), "-o", str(dist), str(member.folder))
+            options = ("-q", "--build-constraints", str(LOCK), "-o", str(dist))
+            uv(session, "build", *options, str(member.folder))
         wheel_files = sorted(str(p) for p in dist.glob("*.whl"))
         if len(wheel_files) != len(MEMBERS):
             session.error(f"{len(MEMBERS)} members, but built {wheel_files}")
@@ -180,7 +188,10 @@ def run_command(session: nox.Session) -> None:
 
 
 def run(
-    session: nox.Session, *command: str, version: str | None = None, env: dict[str, str] | None = None
+    session: nox.Session,
+    *command: str,
+    version: str | None = None,
+    env: dict[str, str] | None = None,
 ) -> None:
     """Run a command of the environment of a Python version, by default the default one."""
     bin_folder = environment(session, version or default_version())

@@ -29,7 +29,7 @@ def find_python(version: str) -> Path | None:
 
 
 def default_version() -> str:
-    """Name the version for everything that runs once: 3.11, or on a machine without it, this one."""
+    """Name the version for what runs once: 3.11, or on a machine without it, this one."""
     if find_python(REQUIRED):
         return REQUIRED
     return f"{sys.version_info.major}.{sys.version_info.minor}"

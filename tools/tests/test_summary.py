@@ -1,0 +1,88 @@
+"""The summary decides whether `./dev test` passes, so it is tested where it could lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tools.summary import main
+
+PASSED = '<testcase name="a"/>'
+FAILED = '<testcase name="b"><failure message="no"/></testcase>'
+SKIPPED = '<testcase name="c"><skipped type="pytest.skip" message="install Node"/></testcase>'
+
+
+@pytest.fixture(autouse=True)
+def laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+
+
+def report(folder: Path, sessions: dict[str, str], cases: str) -> Path:
+    listed = [{"name": s, "signatures": [s], "result": r} for s, r in sessions.items()]
+    (folder / "sessions.json").write_text(json.dumps({"sessions": listed}))
+    (folder / "tests-3.11.xml").write_text(f"<testsuites>{cases}</testsuites>")
+    return folder
+
+
+def closing_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+def test_all_green_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = report(tmp_path, {"lint": "success", "tests-3.11": "success"}, PASSED)
+
+    code = main(folder)
+
+    assert (code, closing_line(capsys)) == (0, "tests: 1 passed, 0 failed")
+
+
+def test_a_red_session_without_tests_is_one_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = report(tmp_path, {"lint": "failed", "tests-3.11": "success"}, PASSED)
+
+    code = main(folder)
+
+    assert (code, closing_line(capsys)) == (1, "tests: 1 passed, 1 failed")
+
+
+def test_a_failed_test_is_counted_once_though_its_session_is_red_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = report(tmp_path, {"tests-3.11": "failed"}, PASSED + FAILED)
+
+    code = main(folder)
+
+    assert (code, closing_line(capsys)) == (1, "tests: 1 passed, 1 failed")
+
+
+def test_a_session_that_died_before_its_report_is_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = report(tmp_path, {"tests-3.11": "success", "tests-3.12": "failed"}, PASSED)
+
+    code = main(folder)
+
+    assert (code, closing_line(capsys)) == (1, "tests: 1 passed, 1 failed")
+
+
+def test_nothing_run_is_a_failure(tmp_path: Path) -> None:
+    assert main(tmp_path) == 1
+
+
+@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
+def test_a_skip_is_told_on_a_laptop_and_fails_in_ci(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ci: str,
+    code: int,
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    folder = report(tmp_path, {"tests-3.11": "success"}, PASSED + SKIPPED)
+
+    assert main(folder) == code
+
+    assert "install Node" in capsys.readouterr().out
