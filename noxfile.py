@@ -39,11 +39,7 @@ def label(target: str) -> str:
     return "-".join(re.findall(r"\w+", target.replace("{tmp}", "")))
 
 
-TARGETS = [
-    nox.param(target, id=label(target))
-    for member in MEMBERS
-    for target in member.conformance_targets
-]
+TARGETS = [target for member in MEMBERS for target in member.conformance_targets]
 PYTHON_FILES = ("noxfile.py", "tools")
 
 
@@ -91,10 +87,10 @@ def matrix(session: nox.Session) -> None:
     run(session, "python", "-m", "wa_conformance.zoo.matrix", "--check", "docs/conformance.md")
 
 
-@nox.session(python=SUPPORTED)
-def tests(session: nox.Session) -> None:
+@nox.session
+@nox.parametrize("version", SUPPORTED, ids=SUPPORTED)
+def tests(session: nox.Session, version: str) -> None:
     """Run the tests on each Python version of this machine."""
-    version = str(session.python)
     if find_python(version) is None:
         if version == REQUIRED and IN_CI:
             session.error(f"Python {version} must be present")
@@ -105,12 +101,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("target", TARGETS)
+@nox.parametrize("target", TARGETS, ids=[label(target) for target in TARGETS])
 def conformance(session: nox.Session, target: str) -> None:
     """Judge each engine by every clause of the contract."""
     junit = REPORT / f"conformance-{label(target)}.xml"
     with temporary_folder() as folder:
-        url = target.format(tmp=folder / "store")
+        url = target.format(tmp=folder / label(target))
         run(session, "wa-conformance", url, "--profile", "full", "--junit", str(junit))
 
 
@@ -144,7 +140,8 @@ def use_installed(session: nox.Session, bin_folder: Path, folder: Path) -> None:
     )
     for script in str(listing).split():
         session.run(str(bin_folder / script), "--help", external=True, silent=True)
-    for url in ("memory:", f"file:{folder / 'store'}"):
+    for target in TARGETS:
+        url = target.format(tmp=folder / label(target))
         session.run(str(bin_folder / "wa-conformance"), url, "--profile", "quick", external=True)
 
 

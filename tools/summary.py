@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,17 +23,23 @@ def main(report: Path) -> int:
     counts: Counter[str] = Counter()
     skipped: set[str] = set()
     explained: set[str] = set()
+    shown: set[str] = set()
     for path in sorted(report.glob("*.xml")):
         found, reasons = read_junit(path)
         counts += found
         skipped |= reasons if path.name.startswith("tests-") else set()
         if found["failed"]:
             explained.add(path.stem)
+        if found["passed"]:
+            shown.add(path.stem)
     left_out = sorted({*notes(report / "not-run.jsonl"), *skipped})
     failed = counts["failed"]
     failed += sum(1 for name in red(sessions) if junit_stem(name) not in explained)
     if os.environ.get("CI") == "true":
         failed += sum(1 for line in left_out if not line.startswith(OPTIONAL))
+    for name in hollow(sessions, shown):
+        print(f"{name} calls itself a success but has no passed test: that is a failure.")
+        failed += 1
     if not sessions or not counts["passed"]:
         print("No test ran: that is a failure.")
         failed += 1
@@ -74,6 +80,14 @@ def notes(path: Path) -> Iterator[str]:
 def red(sessions: Mapping[str, str]) -> Iterator[str]:
     """Name the sessions that ended otherwise than well."""
     return (name for name, result in sessions.items() if result not in {"success", "skipped"})
+
+
+def hollow(sessions: Mapping[str, str], shown: Set[str]) -> Iterator[str]:
+    """Name the test sessions that ended well without one passed test to show for it."""
+    for name, result in sessions.items():
+        tests = name.startswith(("tests(", "conformance("))
+        if tests and result == "success" and junit_stem(name) not in shown:
+            yield name
 
 
 def junit_stem(session: str) -> str:

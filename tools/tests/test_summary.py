@@ -31,7 +31,7 @@ def closing_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_all_green_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = report(tmp_path, {"lint": "success", "tests-3.11": "success"}, PASSED)
+    folder = report(tmp_path, {"lint": "success", "tests(3.11)": "success"}, PASSED)
 
     code = main(folder)
 
@@ -41,7 +41,7 @@ def test_all_green_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_a_red_session_without_tests_is_one_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = report(tmp_path, {"lint": "failed", "tests-3.11": "success"}, PASSED)
+    folder = report(tmp_path, {"lint": "failed", "tests(3.11)": "success"}, PASSED)
 
     code = main(folder)
 
@@ -51,7 +51,7 @@ def test_a_red_session_without_tests_is_one_failure(
 def test_a_failed_test_is_counted_once_though_its_session_is_red_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = report(tmp_path, {"tests-3.11": "failed"}, PASSED + FAILED)
+    folder = report(tmp_path, {"tests(3.11)": "failed"}, PASSED + FAILED)
 
     code = main(folder)
 
@@ -61,7 +61,18 @@ def test_a_failed_test_is_counted_once_though_its_session_is_red_too(
 def test_a_session_that_died_before_its_report_is_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = report(tmp_path, {"tests-3.11": "success", "tests-3.12": "failed"}, PASSED)
+    folder = report(tmp_path, {"tests(3.11)": "success", "tests(3.12)": "failed"}, PASSED)
+
+    code = main(folder)
+
+    assert (code, closing_line(capsys)) == (1, "tests: 1 passed, 1 failed")
+
+
+def test_a_conformance_run_without_a_passed_check_is_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sessions = {"tests(3.11)": "success", "conformance(memory)": "success"}
+    folder = report(tmp_path, sessions, PASSED)
 
     code = main(folder)
 
@@ -81,7 +92,7 @@ def test_a_skip_is_told_on_a_laptop_and_fails_in_ci(
     code: int,
 ) -> None:
     monkeypatch.setenv("CI", ci)
-    folder = report(tmp_path, {"tests-3.11": "success"}, PASSED + SKIPPED)
+    folder = report(tmp_path, {"tests(3.11)": "success"}, PASSED + SKIPPED)
 
     assert main(folder) == code
 
