@@ -14,7 +14,9 @@ from pathlib import Path
 SUPPORTED = ("3.11", "3.12", "3.13")
 REQUIRED = "3.11"
 
-_QUESTION = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.name)"
+_QUESTION = (
+    "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.name, sys.executable)"
+)
 
 
 @cache
@@ -25,7 +27,8 @@ def find_python(version: str) -> Path | None:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     folders += sorted((pyenv / "versions").glob(f"{version}.*/bin"))
     candidates = (Path(sys.executable).resolve(), *(folder / name for folder in folders))
-    return next((path for path in candidates if _answers(path, version)), None)
+    answers = (_ask(path, version) for path in candidates)
+    return next((path for path in answers if path), None)
 
 
 def default_version() -> str:
@@ -35,8 +38,12 @@ def default_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _answers(path: Path, version: str) -> bool:
+def _ask(path: Path, version: str) -> Path | None:
+    """Return where the interpreter itself is, not the shim that led to it."""
     if not path.is_file():
-        return False
+        return None
     asked = subprocess.run([path, "-c", _QUESTION], capture_output=True, text=True, check=False)
-    return asked.returncode == 0 and asked.stdout.split() == [version, "cpython"]
+    match asked.stdout.strip().split(maxsplit=2):
+        case [found, "cpython", executable] if found == version:
+            return Path(executable)
+    return None
