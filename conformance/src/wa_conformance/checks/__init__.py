@@ -1,0 +1,6 @@
+"""The checks, one module per chapter of the contract; importing a module registers its checks."""
+
+from __future__ import annotations
+
+MODULES: tuple[str, ...] = ()
+"""The modules to load, in the order of the contract."""
