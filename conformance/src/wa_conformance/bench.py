@@ -43,6 +43,7 @@ class Bench:
         capabilities: Capabilities,
         claims: frozenset[str],
         clause: str,
+        claim: str | None = None,
         profile: Profile = QUICK,
         seed: int = 0,
         dice: str = "",
@@ -52,6 +53,7 @@ class Bench:
         self.capabilities = capabilities
         self.claims = claims
         self.clause = clause
+        self.claim = claim
         self.profile = profile
         self.seed = seed
         self.rng = random.Random(f"{seed}:{dice}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from textwrap import indent
 from typing import Any, TypeVar, cast
 
 from wa_core import errors
@@ -214,6 +215,9 @@ class Probe:
         except TimeoutError as exc:
             if not limit.expired():
                 raise
+            hanging = self.program.lines[-1]
+            body = indent(hanging.source, "    ")
+            hanging.source = f"async with asyncio.timeout({seconds:g}):\n{body}"
             message = f"{shown(what)} did not end within {seconds:g} s: neither result nor error"
             raise self._violation(message, clause="F1") from exc
 

@@ -189,13 +189,6 @@ def parse_target(target: str | Callable[..., Any] | Target) -> Target:
         raise TargetError(str(exc)) from exc
 
 
-async def open_target(
-    target: str, session: str, *, read_only: bool = False, **params: str
-) -> Engine:
-    """Open a session of a target: what a pasted program calls."""
-    return await parse_target(target).open(session, read_only=read_only, params=params)
-
-
 def find_factory(text: str) -> Callable[..., Any] | None:
     """Import `package.module:factory`; None when there is no such module at all."""
     module_name, _, path = text.partition(":")
