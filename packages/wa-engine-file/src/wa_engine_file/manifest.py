@@ -1,0 +1,191 @@
+"""The manifest: what the folder must hold, as of the last checkpoint [G1, G2].
+
+The idea: a text file that grows by blocks. A line is a key with its position, size and checksum,
+or with nothing when the key is gone; a block ends in a line with its own checksum and the number
+of the last commit it covers. A block that was cut off by a crash does not count: the journal
+still holds what it said.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from wa_core.errors import CorruptRecordError, StoreVersionError
+
+from wa_engine_file.change import Facts
+from wa_engine_file.disk import Disk
+from wa_engine_file.keys import Spelling
+
+NAME = "manifest"
+FORMAT = 1
+GONE = -1
+COMPACT_FROM = 4096
+
+
+@dataclass(slots=True)
+class Covered:
+    """How far the folder is known to be right."""
+
+    seq: int = 0
+    generation: int = 0
+    last: int = 0
+    epoch: int = 0
+
+
+@dataclass(slots=True)
+class Manifest:
+    """The content of a manifest file."""
+
+    spelling: Spelling
+    secret: bytes
+    covered: Covered = field(default_factory=Covered)
+    positions: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, str] = field(default_factory=dict)
+    """Size and checksum by key, still as text: most are never asked for."""
+    lines: int = 0
+    length: int = 0
+    """How many bytes of the file count."""
+
+    def facts(self, key: str) -> Facts | None:
+        """Return what is recorded for `key`, or None for a file that we did not write."""
+        text = self.sums.get(key)
+        if text is None:
+            return None
+        size, crc = text.split()
+        return Facts(self.positions[key], int(size), int(crc, 16))
+
+
+def head(spelling: Spelling, secret: bytes) -> bytes:
+    """Write the first line of a manifest."""
+    return f"wa-file {FORMAT} {spelling} {secret.hex()}\n".encode()
+
+
+def block(facts: Iterable[tuple[str, Facts | None]], covered: Covered) -> bytes:
+    """Write one block: records, absences, and the line that ends it."""
+    lines = [
+        f"{key}\t{GONE}\t\n"
+        if known is None
+        else f"{key}\t{known.at}\t{known.size} {known.crc:x}\n"
+        for key, known in facts
+    ]
+    body = "".join(lines).encode()
+    end = f"{covered.seq} {covered.generation} {covered.last} {covered.epoch}"
+    return body + f"\t{zlib.crc32(body):x}\t{end}\n".encode()
+
+
+def parse(data: bytes) -> Manifest:
+    """Read a manifest, or raise for one that is newer than this package or damaged."""
+    first, newline, rest = data.partition(b"\n")
+    words = first.decode(errors="replace").split(" ")
+    if len(words) < 2 or words[0] != "wa-file" or not newline:
+        raise CorruptRecordError(NAME, "its first line is no manifest's")
+    if words[1] != str(FORMAT):
+        raise StoreVersionError(words[1], FORMAT)
+    found = Manifest(Spelling(words[2]), bytes.fromhex(words[3]))
+    found.length = len(first) + 1
+    bodies: list[bytes] = []
+    at = 0
+    while (line := _end_line(rest, at)) is not None:
+        begin, end = line
+        words = rest[begin:end].decode(errors="replace").split("\t")
+        if len(words) != 3 or f"{zlib.crc32(rest[at:begin]):x}" != words[1]:
+            break
+        bodies.append(rest[at:begin])
+        found.covered = Covered(*map(int, words[2].split()))
+        at = end + 1
+    if line is not None and _end_line(rest, line[1] + 1) is not None:
+        raise CorruptRecordError(NAME, "a block in the middle of it is damaged")
+    found.length += at
+    _fill(found, b"".join(bodies).decode())
+    return found
+
+
+def _end_line(rest: bytes, begin: int) -> tuple[int, int] | None:
+    """Find the next line that begins with a tab: no key does, it ends a block."""
+    start = begin
+    if not rest.startswith(b"\t", begin):
+        before = rest.find(b"\n\t", begin)
+        if before < 0:
+            return None
+        start = before + 1
+    end = rest.find(b"\n", start)
+    return None if end < 0 else (start, end)
+
+
+def _fill(found: Manifest, text: str) -> None:
+    fields = text.replace("\n", "\t").split("\t")
+    keys, positions, sums = fields[0:-1:3], fields[1::3], fields[2::3]
+    found.lines = len(keys)
+    found.positions = dict(zip(keys, map(int, positions), strict=True))
+    found.sums = dict(zip(keys, sums, strict=True))
+    if GONE in found.positions.values():
+        for key in [key for key, at in found.positions.items() if at == GONE]:
+            del found.positions[key], found.sums[key]
+
+
+class ManifestFile:
+    """The manifest on the disk, as its one writer sees it."""
+
+    def __init__(self, disk: Disk, folder: str, *, synced: bool) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._path = f"{folder}/{NAME}"
+        self._synced = synced
+        self._head = b""
+        self._handle: int | None = None
+        self._length = 0
+        self._lines = 0
+        self._live = 0
+
+    def load(self) -> Manifest | None:
+        """Read it; None when there is none yet."""
+        try:
+            data = self._disk.read(self._path)
+        except FileNotFoundError:
+            return None
+        found = parse(data)
+        self._head = head(found.spelling, found.secret)
+        self._open(found.length, found.lines, live=len(found.positions))
+        return found
+
+    def begin(self, manifest: Manifest) -> None:
+        """Write a new one that holds what `manifest` says."""
+        self._head = head(manifest.spelling, manifest.secret)
+        facts = [(key, manifest.facts(key)) for key in manifest.sums]
+        data = self._head + block(facts, manifest.covered)
+        temporary = f"{self._path}.new"
+        self._disk.unlink(temporary)
+        self._disk.create(temporary, data, 0)
+        if self._synced:
+            self._disk.sync_path(temporary)
+        self._disk.rename(temporary, self._path)
+        if self._synced:
+            self._disk.sync_path(self._folder)
+        self._open(len(data), len(facts), live=len(facts))
+
+    def append(self, facts: dict[str, Facts | None], covered: Covered) -> None:
+        """Add a block, synced; rewrite the file when most of it is history."""
+        assert self._handle is not None
+        data = block(facts.items(), covered)
+        self._disk.write_at(self._handle, data, self._length)
+        if self._synced:
+            self._disk.sync_log(self._handle)
+        self._length += len(data)
+        self._lines += len(facts)
+        if self._lines > 2 * self._live + COMPACT_FROM:
+            self.begin(parse(self._disk.read(self._path)))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def _open(self, length: int, lines: int, *, live: int) -> None:
+        self.close()
+        self._handle = self._disk.open_log(self._path)
+        self._disk.truncate(self._handle, length)
+        self._length, self._lines, self._live = length, lines, live

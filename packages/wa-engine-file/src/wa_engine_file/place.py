@@ -1,0 +1,99 @@
+"""Where a change lands in the folder: which files and folders come, move and go.
+
+The idea: a value lies at the path of its key, or, once keys lie below it, in the folder of that
+name [K3]. So the steps follow from which folders come into being and which run empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wa_core.storage import OrderedIndex
+from wa_core.storage.keys import ancestors
+
+from wa_engine_file.change import Change, Moved, Steps
+from wa_engine_file.keys import Spelling
+
+
+def place(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
+    """Add the steps from the folder that `index` describes to the one behind the change."""
+    steps = change.steps
+    begun, ended = _crossings(change, index)
+    for key in change.removed:
+        steps.unlink.append(_path(spelling, key, below=index.has_below(key)))
+    for folder in begun | ended:
+        key = folder[:-1]
+        if key in index and not change.removes(key):
+            source = _path(spelling, key, below=folder in ended)
+            steps.unlink.append(source)
+            if key not in change.records:
+                at = index.position(key) or 0
+                change.moved.append(Moved(key, source, at))
+                steps.create.append((_path(spelling, key, below=folder in begun), key))
+    for key in change.records:
+        folder = key + "/"
+        below = folder in begun or (index.has_below(key) and folder not in ended)
+        fresh = key not in index or folder in begun or folder in ended
+        (steps.create if fresh else steps.replace).append((_path(spelling, key, below=below), key))
+    steps.make = [spelling.path(folder[:-1]) for folder in begun]
+    steps.drop = [spelling.path(folder[:-1]) for folder in ended]
+    _complete(steps)
+
+
+def place_again(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
+    """Add the steps to the folder that `index` describes from any state a crash has left."""
+    steps = change.steps
+    folders = {folder for key in change.keys() for folder in (*ancestors(key)[1:], key + "/")}
+    for key in change.removed:
+        steps.unlink += (spelling.path(key), spelling.own(key))
+    for key in change.records:
+        below = index.has_below(key)
+        steps.unlink.append(_path(spelling, key, below=not below))
+        steps.replace.append((_path(spelling, key, below=below), key))
+    steps.make = [spelling.path(folder[:-1]) for folder in folders if index.count(folder)]
+    steps.drop = [spelling.path(folder[:-1]) for folder in folders if not index.count(folder)]
+    _complete(steps)
+
+
+def _crossings(change: Change, index: OrderedIndex) -> tuple[set[str], set[str]]:
+    """Return the folders that get their first key and those that lose their last one."""
+    balance: dict[str, int] = {}
+    for key in change.records:
+        if key not in index:
+            for folder in ancestors(key):
+                balance[folder] = balance.get(folder, 0) + 1
+    for key in change.removed:
+        for folder in ancestors(key):
+            balance[folder] = balance.get(folder, 0) - 1
+    balance.pop("", None)
+    begun, ended = set(), set()
+    for folder, difference in balance.items():
+        before = index.count(folder)
+        if before == 0 and difference > 0:
+            begun.add(folder)
+        elif before > 0 and before + difference == 0:
+            ended.add(folder)
+    return begun, ended
+
+
+def _path(spelling: Spelling, key: str, *, below: bool) -> str:
+    return spelling.own(key) if below else spelling.path(key)
+
+
+def _complete(steps: Steps) -> None:
+    """Order the folders, and add those that only hold the rest of an over-long name."""
+    written = [path for path, _ in (*steps.create, *steps.replace)]
+    make = {*steps.make, *_pieces(written), *_pieces(steps.make)}
+    drop = {*steps.drop, *_pieces(steps.unlink), *_pieces(steps.drop)} - make
+    steps.make = sorted(make, key=len)
+    steps.drop = sorted(drop, key=len, reverse=True)
+
+
+def _pieces(paths: Iterable[str]) -> set[str]:
+    found = set()
+    for path in paths:
+        at = path.find("%+/")
+        while at >= 0:
+            found.add(path[: at + 2])
+            at = path.find("%+/", at + 1)
+    return found

@@ -1,0 +1,191 @@
+"""The file engine for reading: any number of them beside the one writer, in any process.
+
+The idea: a reader never writes, and never trusts the folder alone. Each call first takes what the
+journal has to say since the last one; a value that a commit touched is taken from the journal, all
+others from the folder, and after reading the journal is asked once more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from wa_core.errors import CorruptRecordError, EngineUnavailableError, ReadOnlyError
+from wa_core.storage import (
+    DEFAULT_TIMEOUT_S,
+    Capabilities,
+    Durability,
+    Engine,
+    Entry,
+    Lease,
+    Operation,
+)
+
+from wa_engine_file.change import Change
+from wa_engine_file.disk import Disk
+from wa_engine_file.engine import CLAIMS, MAX_VALUE, SCAN_CHUNK, proven
+from wa_engine_file.faults import file_errors
+from wa_engine_file.follower import Follower, OvertakenError
+from wa_engine_file.keys import CONTROL, Spelling
+from wa_engine_file.manifest import NAME
+from wa_engine_file.survey import Contents, foreign, survey
+from wa_engine_file.tree import Tree
+from wa_engine_file.worker import Worker
+
+TRIES = 5
+
+T = TypeVar("T")
+
+
+class Watch:
+    """A reader's view of the folder, brought up to date by every call; all synchronous."""
+
+    def __init__(self, disk: Disk, base: str) -> None:
+        self._disk = disk
+        self._tree = Tree(disk, base)
+        self._manifest = f"{base}/{CONTROL}/{NAME}"
+        self._seen: int | None = None
+        self._looked = False
+        self._spelling = Spelling.PLAIN
+        self._follower: Follower | None = None
+        self._fresh: dict[str, bytes] = {}
+        """Values that the journal held and that may not be in the folder yet."""
+        self.contents = Contents({}, {})
+        self.catch_up()
+
+    def catch_up(self) -> dict[str, bytes | None] | None:
+        """Take what was committed since, as values by key; None when all may be different."""
+        with file_errors():
+            if not self._looked or self._generation() != self._seen:
+                self._look()
+                return None
+            if self._follower is None:
+                return {}
+            try:
+                changes = self._follower.changes()
+            except OvertakenError:
+                self._look()
+                return None
+        news: dict[str, bytes | None] = {}
+        for change in changes:
+            news.update(dict.fromkeys(change.removed))
+            news.update(self._take(change))
+            # A commit begins when the one before it is in the folder: only the last may not be.
+            self._fresh = {key: record.value for key, record in change.records.items()}
+        return news
+
+    def read(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the values of those that are present, all as of one moment [W1]."""
+        self.catch_up()
+        for _ in range(TRIES):
+            found = {key: self._value(key) for key in keys if key in self.contents.index}
+            news = self.catch_up()
+            if news is not None:
+                found.update((key, news[key]) for key in keys if key in news)
+                present = [key for key in keys if key in self.contents.index]
+                return {key: proven(self.contents, key, found[key]) for key in present}
+        raise EngineUnavailableError("the writer is faster than this reader")
+
+    def _value(self, key: str) -> bytes | None:
+        if key in self._fresh:
+            return self._fresh[key]
+        with file_errors():
+            return self._tree.read(self._spelling.path(key))
+
+    def _take(self, change: Change) -> dict[str, bytes]:
+        self.contents.take(change)
+        return {key: record.value for key, record in change.records.items()}
+
+    def _generation(self) -> int | None:
+        """Tell one manifest file from the next; None where no writer of ours has been."""
+        try:
+            return os.stat(self._manifest, follow_symlinks=False).st_ino
+        except FileNotFoundError:
+            return None
+
+    def _look(self) -> None:
+        """Look at the whole folder; when a writer went too fast for one pass, look again."""
+        for last_try in (*[False] * (TRIES - 1), True):
+            self._seen, self._looked = self._generation(), True
+            try:
+                found = survey(self._disk, self._tree)
+            except CorruptRecordError:
+                if last_try:
+                    raise
+                continue
+            self._fresh = {}
+            if found is None:
+                self.contents, self._follower = foreign(self._tree, Spelling.PLAIN), None
+                return
+            self.contents, self._spelling = found.contents, found.spelling
+            newest = found.frames[-1] if found.frames else None
+            control = f"{self._tree.base}/{CONTROL}"
+            self._follower = Follower(control, found.codec, newest, found.covered.seq)
+            for frame in found.frames:
+                self._fresh = {
+                    key: value
+                    for key, value in self._fresh.items()
+                    if not frame.change.removes(key)
+                } | self._take(frame.change)
+            return
+
+
+class FileReader(Engine):
+    """A session's folder, read beside its writer or without one."""
+
+    def __init__(self, watch: Watch, *, timeout: float = DEFAULT_TIMEOUT_S) -> None:
+        promised = Capabilities(
+            durability=Durability.POWER,
+            shared=False,
+            max_value=MAX_VALUE,
+            claims=CLAIMS,
+            read_only=True,
+        )
+        super().__init__(promised, timeout=timeout)
+        self._watch = watch
+        self._worker = Worker("wa-file-reader")
+
+    async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return await self._worker.submit(lambda: self._watch.read(keys))
+
+    async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
+        return await self._up_to_date(lambda found: found.index.page(prefix, offset, limit))
+
+    async def _count(self, prefix: str) -> int:
+        return await self._up_to_date(lambda found: found.index.count(prefix))
+
+    async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
+        after: str | None = None
+        while chunk := await self._chunk(prefix, after):
+            for entry in chunk[1]:
+                yield entry
+            after = chunk[0]
+
+    async def _chunk(self, prefix: str, after: str | None) -> tuple[str, list[Entry]] | None:
+        def look() -> tuple[str, list[Entry]] | None:
+            self._watch.catch_up()
+            keys = list(islice(self._watch.contents.index.keys(prefix, after=after), SCAN_CHUNK))
+            values = self._watch.read(keys)
+            at = self._watch.contents.index.position
+            entries = [Entry(key, value, at(key) or 0) for key, value in values.items()]
+            return (keys[-1], entries) if keys else None
+
+        return await self._worker.submit(look)
+
+    async def _up_to_date(self, ask: Callable[[Contents], T]) -> T:
+        def look() -> T:
+            self._watch.catch_up()
+            return ask(self._watch.contents)
+
+        return await self._worker.submit(look)
+
+    async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
+        raise ReadOnlyError
+
+    async def _clear(self) -> None:
+        raise ReadOnlyError
+
+    async def _close(self) -> None:
+        self._worker.stop()

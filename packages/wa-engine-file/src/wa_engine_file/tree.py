@@ -1,0 +1,106 @@
+"""The session's folder: walking it, and making changes true in it.
+
+The idea: every step may be done again. So a change that was cut off by a crash or a full disk is
+simply made true once more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+from wa_core.errors import EngineConfigError
+
+from wa_engine_file.change import Change
+from wa_engine_file.disk import Disk
+from wa_engine_file.keys import CONTROL, OWN_VALUE, Spelling
+
+TEMPORARY = f"{CONTROL}/new"
+"""Where a file is written before it replaces another; in our own folder, so nobody lists it."""
+
+
+class Tree:
+    """The files below one folder."""
+
+    def __init__(self, disk: Disk, base: str) -> None:
+        self._disk = disk
+        self.base = base
+
+    def read(self, key_path: str) -> bytes | None:
+        """Return a value from the path of its key, or from the folder there; None if it is lost."""
+        path = f"{self.base}/{key_path}"
+        try:
+            return self._disk.read(path)
+        except IsADirectoryError:
+            path = f"{path}/{OWN_VALUE}"
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return self._disk.read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def read_at(self, path: str) -> bytes:
+        """Return the bytes of a file at exactly this path."""
+        return self._disk.read(f"{self.base}/{path}")
+
+    def make_true(self, change: Change) -> None:
+        """Take the steps of a change; taking them again changes nothing."""
+        disk, base, records, steps = self._disk, self.base, change.records, change.steps
+        for path in steps.unlink:
+            disk.unlink(f"{base}/{path}")
+        for path in steps.drop:
+            disk.drop_folder(f"{base}/{path}")
+        for path in steps.make:
+            disk.make_folder(f"{base}/{path}")
+        for path, key in steps.create:
+            record = records[key]
+            try:
+                disk.create(f"{base}/{path}", record.value, record.facts.at)
+            except FileExistsError:
+                self._replace(path, record.value, record.facts.at)
+        for path, key in steps.replace:
+            self._replace(path, records[key].value, records[key].facts.at)
+
+    def sweep(self) -> None:
+        """Remove what a crash left of a write that never came to count."""
+        self._disk.unlink(f"{self.base}/{TEMPORARY}")
+
+    def walk(self, spelling: Spelling) -> Iterator[tuple[str | None, os.DirEntry[str]]]:
+        """Yield every file with its key, or with None when it is not spelled as a key."""
+        pending: list[tuple[str, str | None, str]] = [(self.base, "", "")]
+        while pending:
+            folder, above, spelled = pending.pop()
+            with _listing(folder) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name == CONTROL and not spelled:
+                        continue
+                    segment = None if above is None else spelling.segment(name)
+                    key = None if segment is None or above is None else above + segment
+                    if entry.is_dir(follow_symlinks=False):
+                        inside = None if key is None else key + "/"
+                        pending.append((entry.path, inside, f"{spelled}{name}/"))
+                    elif entry.is_symlink():
+                        shown = entry.path.removeprefix(self.base)
+                        raise EngineConfigError("symlink in the store", f"remove .{shown}")
+                    else:
+                        yield key or spelling.key(spelled + name), entry
+
+    def _replace(self, path: str, value: bytes, at: int) -> None:
+        temporary = f"{self.base}/{TEMPORARY}"
+        try:
+            self._disk.create(temporary, value, at)
+        except FileExistsError:
+            self._disk.unlink(temporary)
+            self._disk.create(temporary, value, at)
+        self._disk.rename(temporary, f"{self.base}/{path}")
+
+
+def _listing(folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+    """List a folder; one that a writer removed meanwhile is empty."""
+    try:
+        return os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return nullcontext(iter(()))
