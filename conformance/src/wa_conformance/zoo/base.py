@@ -7,7 +7,7 @@ session share a store, as two clients of one backend would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -100,6 +100,10 @@ class Specimen(MemoryEngine, Breakable):
         super().__init__(store, timeout=float(timeout))
         self._capabilities = self.promises
         self.session = session
+        self._begin()
+
+    def _begin(self) -> None:
+        """Prepare what one object keeps to itself."""
 
     @classmethod
     def place(cls, session: str) -> str:
@@ -134,13 +138,12 @@ class Specimen(MemoryEngine, Breakable):
 
 
 class Folding(Specimen):
-    """Keeps each key under another name; `fold` says which."""
+    """Keeps each key under another name; `_folded` says which."""
 
-    fold: ClassVar[Callable[[str], str]]
     folds_prefixes: ClassVar[bool] = True
 
     def _folded(self, key: str) -> str:
-        return type(self).fold(key)
+        raise NotImplementedError
 
     def _prefix(self, prefix: str) -> str:
         return self._folded(prefix) if self.folds_prefixes else prefix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from wa_core.errors import InvalidKeyError
@@ -163,7 +163,7 @@ class ChecksOnlyFirstKey(Specimen):
 
 
 class ChecksKeysTooLate(Specimen):
-    """Writes first and checks the key afterwards: the FileEngine's `set('', null)` wiped the store."""
+    """Writes first and checks the key afterwards, when something has happened already."""
 
     breaks = "K4"
 

@@ -58,8 +58,10 @@ class IndexIsTheParent(Folding):
     """Keeps `a` in the file `a/index`, so `a` and `a/index` are one record."""
 
     breaks = "K3"
-    fold = staticmethod(lambda key: key.removesuffix("/index"))
     folds_prefixes = False
+
+    def _folded(self, key: str) -> str:
+        return key.removesuffix("/index")
 
 
 class LastChildTakesParent(Specimen):

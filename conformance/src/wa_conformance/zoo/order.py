@@ -6,8 +6,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import ClassVar
 
-from wa_core.storage import Lease, MemoryStore, Operation, PositionClock, Put
+from wa_core.storage import Lease, Operation, PositionClock, Put
 from wa_core.storage.position import wall_clock_us
 
 from wa_conformance.zoo.base import Specimen
@@ -115,15 +116,15 @@ class AtLosesGreatest(_OwnPositions):
         return None if operation.at is None else operation.at % (2**53 - 1)
 
 
-class CountsWrites(Specimen):
+class CountsWrites(_OwnPositions):
     """Gives 1, 2, 3 as positions: a sequence, far behind the clock."""
 
     breaks = "O1"
+    _sequence = PositionClock(now=lambda: 0)
 
-    class store_type(MemoryStore):
-        def __init__(self) -> None:
-            super().__init__()
-            self.clock = PositionClock(now=lambda: 0)
+    def position(self, operation: Put) -> int | None:
+        """Take the next number."""
+        return self._sequence.next() if operation.at is None else operation.at
 
 
 class PositionsPerObject(_OwnPositions):
@@ -131,8 +132,7 @@ class PositionsPerObject(_OwnPositions):
 
     breaks = "O1"
 
-    def __init__(self, session: str, **params: float | str) -> None:
-        super().__init__(session, **params)
+    def _begin(self) -> None:
         begun = wall_clock_us()
         self._clock = PositionClock(last=begun + 10_000_000, now=lambda: 0)
 
@@ -159,7 +159,7 @@ class ClockBackGoesBack(_OwnPositions):
     """Believes the clock each time, also when it steps back."""
 
     breaks = "O1"
-    _given = 0
+    _given: ClassVar[int] = 0
 
     def position(self, operation: Put) -> int | None:
         """Give the clock's time, without a look at what was given before."""

@@ -124,8 +124,7 @@ class ReapplyIgnored(Specimen):
 
     breaks = "W3"
 
-    def __init__(self, session: str, **params: float | str) -> None:
-        super().__init__(session, **params)
+    def _begin(self) -> None:
         self._seen: set[tuple[Operation, ...]] = set()
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
@@ -205,8 +204,7 @@ class StaleSecondReader(Specimen):
 
     breaks = "W5"
 
-    def __init__(self, session: str, **params: float | str) -> None:
-        super().__init__(session, **params)
+    def _begin(self) -> None:
         self._cache: dict[str, bytes] = {}
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -224,8 +222,7 @@ class RemembersAbsence(Specimen):
 
     breaks = "W5"
 
-    def __init__(self, session: str, **params: float | str) -> None:
-        super().__init__(session, **params)
+    def _begin(self) -> None:
         self._absent: set[str] = set()
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -243,8 +240,7 @@ class StaleIndex(Specimen):
 
     breaks = "W5"
 
-    def __init__(self, session: str, **params: float | str) -> None:
-        super().__init__(session, **params)
+    def _begin(self) -> None:
         self._pages: dict[tuple[str, int, int | None], list[str]] = {}
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
