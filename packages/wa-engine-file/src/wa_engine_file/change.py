@@ -86,7 +86,7 @@ class Change:
             self._gone = frozenset(self.removed)
         return key in self._gone
 
-    def keys(self) -> list[str]:
+    def touched(self) -> list[str]:
         """List the keys that the change says anything about."""
         return [*self.removed, *self.records]
 

@@ -58,10 +58,11 @@ class FileHooks:
 
     def weak_places(self) -> list[tuple[str, Durability]]:
         """Name places that cannot give power durability."""
-        memory = "/dev/shm"
-        return (
-            [(f"file:{memory}/wa-conformance", Durability.PROCESS)] if os.path.isdir(memory) else []
-        )
+        if not os.path.isdir(MEMORY):
+            return []
+        return [(f"file:{MEMORY}/wa-conformance", Durability.PROCESS)]
 
 
+MEMORY = "/dev/shm"
+"""Where Linux mounts a file system in memory."""
 FIXTURES = ("lock", "manifest", "journal.0", "journal.1")

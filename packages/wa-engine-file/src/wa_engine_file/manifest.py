@@ -65,15 +65,15 @@ def head(spelling: Spelling, secret: bytes) -> bytes:
 
 def block(facts: Iterable[tuple[str, Facts | None]], covered: Covered) -> bytes:
     """Write one block: records, absences, and the line that ends it."""
-    lines = [
-        f"{key}\t{GONE}\t\n"
-        if known is None
-        else f"{key}\t{known.at}\t{known.size} {known.crc:x}\n"
-        for key, known in facts
-    ]
-    body = "".join(lines).encode()
+    body = "".join(_line(key, known) for key, known in facts).encode()
     end = f"{covered.seq} {covered.generation} {covered.last} {covered.epoch}"
     return body + f"\t{zlib.crc32(body):x}\t{end}\n".encode()
+
+
+def _line(key: str, known: Facts | None) -> str:
+    if known is None:
+        return f"{key}\t{GONE}\t\n"
+    return f"{key}\t{known.at}\t{known.size} {known.crc:x}\n"
 
 
 def parse(data: bytes) -> Manifest:

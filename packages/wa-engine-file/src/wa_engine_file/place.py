@@ -43,7 +43,7 @@ def place(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
 def place_again(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
     """Add the steps to the folder that `index` describes from any state a crash has left."""
     steps = change.steps
-    folders = {folder for key in change.keys() for folder in (*ancestors(key)[1:], key + "/")}
+    folders = {folder for key in change.touched() for folder in (*ancestors(key)[1:], key + "/")}
     for key in change.removed:
         steps.unlink += (spelling.path(key), spelling.own(key))
     for key in change.records:

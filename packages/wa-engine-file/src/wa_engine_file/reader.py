@@ -124,11 +124,9 @@ class Watch:
             control = f"{self._tree.base}/{CONTROL}"
             self._follower = Follower(control, found.codec, newest, found.covered.seq)
             for frame in found.frames:
-                self._fresh = {
-                    key: value
-                    for key, value in self._fresh.items()
-                    if not frame.change.removes(key)
-                } | self._take(frame.change)
+                for key in frame.change.removed:
+                    self._fresh.pop(key, None)
+                self._fresh.update(self._take(frame.change))
             return
 
 
