@@ -30,7 +30,7 @@ def main() -> int:
     asyncio.run(show_store(f"file:{folder / 'store'}#demo"))
     step("Judge the file engine by the contract (wa-conformance, profile quick)")
     judged = folder / "judged"
-    command = ["wa-conformance", f"file:{judged}", "--profile", "quick"]
+    command = [sys.executable, "-m", "wa_conformance", f"file:{judged}", "--profile", "quick"]
     code = subprocess.run(command, check=False).returncode
     print(f"\nThe store is still there to look at: {folder / 'store'}")
     return code
