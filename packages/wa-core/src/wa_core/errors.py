@@ -43,11 +43,24 @@ def masked(text: str) -> str:
     return _LONG_NUMBER.sub(lambda found: f"{found[0][:2]}…{found[0][-2:]}", text)
 
 
+def shown(argument: object) -> str:
+    """Spell a wrong argument for a message: a number masked, of anything else the type alone.
+
+    Arguments get swapped; what came in the place of a number may be a value.
+    """
+    if isinstance(argument, int | float):
+        return masked(repr(argument))
+    return type(argument).__name__
+
+
 class WaError(Exception):
     """The root of the tree."""
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return masked(super().__str__())
 
     def __repr__(self) -> str:
         """Show the sentence, never the raw facts: they may hold a phone number."""
@@ -95,8 +108,11 @@ class InvalidKeyError(UsageError, ValueError):
         self.key, self.reason = key, reason
 
     def __str__(self) -> str:
-        shown = masked(ascii(self.key))
-        return f"invalid key {shown if len(shown) <= 80 else shown[:77] + '...'}: {self.reason}"
+        if not isinstance(self.key, str):
+            return f"invalid key: {self.reason}"
+        # Masked twice: `ascii` spells the digits of other scripts as numbers of its own.
+        text = masked(ascii(masked(self.key)))
+        return f"invalid key {text if len(text) <= 80 else text[:77] + '...'}: {self.reason}"
 
 
 class InvalidPageError(UsageError, ValueError):
@@ -109,7 +125,7 @@ class InvalidPageError(UsageError, ValueError):
         self.name, self.value = name, value
 
     def __str__(self) -> str:
-        return f"{self.name} must be a whole number of 0 or more, not {self.value!r}"
+        return f"{self.name} must be a whole number of 0 or more, not {shown(self.value)}"
 
 
 class InvalidPositionError(UsageError, ValueError):
@@ -122,7 +138,7 @@ class InvalidPositionError(UsageError, ValueError):
         self.at = at
 
     def __str__(self) -> str:
-        return f"at= takes microseconds since 1970, 0 to 2**53 - 1, not {self.at!r}"
+        return f"at= takes microseconds since 1970, 0 to 2**53 - 1, not {shown(self.at)}"
 
 
 class InvalidUrlError(UsageError, ValueError):
@@ -135,7 +151,7 @@ class InvalidUrlError(UsageError, ValueError):
         self.where, self.reason = where, reason
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}"
+        return masked(f"{self.where}: {self.reason}")
 
 
 class EngineClosedError(UsageError):
@@ -179,7 +195,7 @@ class CorruptRecordError(StorageError):
         self.key, self.reason = key, reason
 
     def __str__(self) -> str:
-        return f"record {masked(self.key)!r} is damaged: {self.reason}"
+        return masked(f"record {self.key!r} is damaged: {self.reason}")
 
 
 class EngineBusyError(StorageError):
@@ -208,7 +224,7 @@ class EngineConfigError(StorageError):
         self.setting, self.fix = setting, fix
 
     def __str__(self) -> str:
-        return f"{self.setting}: {self.fix}"
+        return masked(f"{self.setting}: {self.fix}")
 
 
 class EngineUnavailableError(StorageError):
@@ -222,7 +238,7 @@ class EngineUnavailableError(StorageError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.reason} (a write may be applied again: same batch, same lease)"
+        return masked(f"{self.reason} (a write may be applied again: same batch, same lease)")
 
 
 class FencedError(StorageError):
@@ -279,7 +295,8 @@ class UnknownEngineError(StorageError, LookupError):
 
     def __str__(self) -> str:
         known = ", ".join(self.installed) or "none"
-        return f"no engine for {self.scheme!r}: pip install {self.package} (installed: {known})"
+        sentence = f"no engine for {self.scheme!r}: pip install {self.package}"
+        return masked(f"{sentence} (installed: {known})")
 
 
 class ValueTooLargeError(StorageError):

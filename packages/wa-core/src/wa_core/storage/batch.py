@@ -6,29 +6,36 @@ A batch checks its keys while it is built, so that nothing invalid ever reaches 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
-from wa_core.errors import InvalidPositionError
+from wa_core.errors import InvalidPositionError, UsageError, masked
 from wa_core.storage.keys import check_key
 
 MAX_POSITION = 2**53 - 1
 """The greatest position: the last integer that a double, and so every backend, keeps exactly."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Put:
     """Write `value` under `key`, at the position `at` or at one that the engine gives [O1]."""
 
     key: str
-    value: bytes = field(repr=False)
+    value: bytes
     at: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<Put {masked(self.key)!r}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Delete:
     """Remove `key` and every key below it [C1]."""
 
     key: str
+
+    def __repr__(self) -> str:
+        return f"<Delete {masked(self.key)!r}>"
 
 
 Operation = Put | Delete
@@ -47,8 +54,7 @@ class Batch:
         """Add a write; a `str` is stored as UTF-8 [V2]."""
         if at is not None:
             check_position(at)
-        data = value.encode() if isinstance(value, str) else _exact(value)
-        self._operations.append(Put(check_key(key), data, at))
+        self._operations.append(Put(check_key(key), _exact(value), at))
         return self
 
     def delete(self, key: str) -> Batch:
@@ -61,8 +67,10 @@ class Batch:
         for operation in operations:
             if isinstance(operation, Put):
                 self.put(operation.key, operation.value, at=operation.at)
-            else:
+            elif isinstance(operation, Delete):
                 self.delete(operation.key)
+            else:
+                raise TypeError(f"a batch holds Put and Delete, not {type(operation).__name__}")
         return self
 
     def __iter__(self) -> Iterator[Operation]:
@@ -82,9 +90,14 @@ def check_position(at: int) -> int:
     return at
 
 
-def _exact(value: bytes) -> bytes:
+def _exact(value: bytes | str) -> bytes:
     if isinstance(value, bytes):
         return value
+    if isinstance(value, str):
+        # A UnicodeEncodeError would carry the whole value into its repr.
+        with suppress(UnicodeEncodeError):
+            return value.encode()
+        raise UsageError("a str value is stored as UTF-8, which has no lone surrogates")
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     raise TypeError(f"a value is bytes or str, not {type(value).__name__}")

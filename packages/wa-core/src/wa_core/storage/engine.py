@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -23,6 +23,7 @@ from wa_core.errors import (
     ReadOnlyError,
     UnsupportedError,
     ValueTooLargeError,
+    masked,
 )
 from wa_core.storage.batch import Batch, Operation, Put
 from wa_core.storage.capabilities import Capabilities
@@ -34,13 +35,20 @@ DEFAULT_TIMEOUT_S = 10.0
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+Page = list[str]
+"""What `list` returns; below it in the class, `list` means the method."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Entry:
     """One record as `scan` yields it."""
 
     key: str
-    value: bytes = field(repr=False)
+    value: bytes
     at: int
+
+    def __repr__(self) -> str:
+        return f"<Entry {masked(self.key)!r}>"
 
 
 class Engine(ABC):
@@ -92,6 +100,8 @@ class Engine(ABC):
 
     async def apply(self, batch: Batch, *, fence: Lease | None = None) -> None:
         """Make the batch take effect as one; with `fence`, only while it is current [W1, L3]."""
+        if not isinstance(batch, Batch):
+            raise TypeError(f"apply takes a Batch, not {type(batch).__name__}")
         operations = tuple(batch)
         limit = self.capabilities.max_value
         for operation in operations:
@@ -101,7 +111,7 @@ class Engine(ABC):
         if operations or fence is not None:
             await self._in_time(self._apply_in_turn(operations, fence))
 
-    async def list(self, prefix: str = "", offset: int = 0, limit: int | None = 50) -> list[str]:
+    async def list(self, prefix: str = "", offset: int = 0, limit: int | None = 50) -> Page:
         """Return a page of the keys that begin with `prefix`, newest first [O2, O4, O5]."""
         check_prefix(prefix)
         _check_page("offset", offset)
@@ -116,7 +126,7 @@ class Engine(ABC):
         """Count the keys that begin with `prefix` [O6]."""
         return await self._in_time(self._count(check_prefix(prefix)))
 
-    def scan(self, prefix: str = "") -> AsyncIterator[Entry]:
+    def scan(self, prefix: str = "") -> AsyncGenerator[Entry, None]:
         """Iterate all records below `prefix` in constant memory, while others write [S1]."""
         return self._step_in_time(self._scan(check_prefix(prefix)))
 
@@ -145,7 +155,7 @@ class Engine(ABC):
         """Let go of the backend; closing twice is no error."""
         if not self._closed:
             self._closed = True
-            await self._close()
+            await self._bounded(self._close())
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,7 +184,7 @@ class Engine(ABC):
         single writes is not atomic."""
 
     @abstractmethod
-    async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
+    async def _list(self, prefix: str, offset: int, limit: int | None) -> Page:
         """Return one page in the order of O2."""
 
     @abstractmethod
@@ -219,6 +229,9 @@ class Engine(ABC):
         if self._closed:
             call.close()
             raise EngineClosedError
+        return await self._bounded(call)
+
+    async def _bounded(self, call: Coroutine[Any, Any, T]) -> T:
         try:
             async with asyncio.timeout(self._timeout):
                 return await call
@@ -239,7 +252,9 @@ class Engine(ABC):
             async with self._turn:
                 await self._clear()
 
-    async def _step_in_time(self, source: AsyncGenerator[Entry, None]) -> AsyncIterator[Entry]:
+    async def _step_in_time(
+        self, source: AsyncGenerator[Entry, None]
+    ) -> AsyncGenerator[Entry, None]:
         async with aclosing(source):
             while (entry := await self._in_time(_next(source))) is not None:
                 yield entry

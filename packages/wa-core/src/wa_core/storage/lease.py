@@ -6,11 +6,13 @@ What protects is the `epoch`, checked by the store inside the same atomic step a
 
 from __future__ import annotations
 
-import math
 from types import TracebackType
 from typing import Protocol, Self
 
-from wa_core.errors import UsageError
+from wa_core.errors import UsageError, shown
+
+MAX_TTL_S = 2.0**31
+"""Some 68 years: no backend counts further in all its units."""
 
 
 class LeaseKeeper(Protocol):
@@ -60,9 +62,9 @@ class Lease:
 
 
 def check_ttl(ttl: float) -> float:
-    """Return `ttl` if it is a positive, finite number of seconds."""
-    if not (isinstance(ttl, int | float) and math.isfinite(ttl) and ttl > 0):
-        raise UsageError(f"a lease lasts a positive number of seconds, not {ttl!r}")
+    """Return `ttl` if it is a positive number of seconds within reason."""
+    if not (isinstance(ttl, int | float) and 0 < ttl <= MAX_TTL_S):
+        raise UsageError(f"a lease lasts a positive number of seconds, not {shown(ttl)}")
     return float(ttl)
 
 

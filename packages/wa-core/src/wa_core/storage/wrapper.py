@@ -40,8 +40,7 @@ class WrapperEngine(Engine):
         return await self.inner.count(prefix)
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
-        source = self.inner.scan(prefix)
-        async with aclosing(source):
+        async with aclosing(self.inner.scan(prefix)) as source:
             async for entry in source:
                 yield entry
 
