@@ -18,7 +18,10 @@ from wa_core.storage.capabilities import Durability
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_PASSWORD = re.compile(r"(?<=//)([^/@:]*):([^/@]*)@")
+_PASSWORD = re.compile(r"\A((?://)?[^/@:]*):.*@", re.DOTALL)
+"""Up to the last `@`: too much hidden is no harm, half a password is."""
+_TORN_PASSWORD = re.compile(r"//[^/@:\[]*:(?!\d*(?:[,/]|\Z))[^@]*\Z")
+"""A word where a port would be, and no `@` behind it."""
 _SECRET_NAME = re.compile(r"pass|secret|token|key|seal|auth", re.IGNORECASE)
 COMMON = frozenset({"durability", "timeout", "readonly"})
 """The parameters that mean the same for every engine."""
@@ -45,10 +48,12 @@ class EngineUrl:
             )
         rest, hash_sign, session = rest.partition("#")
         place, _, query = rest.partition("?")
+        if "@" in query + session and _TORN_PASSWORD.match(place):
+            raise InvalidUrlError("engine URL", "write '?' and '#' in a password as %3F and %23")
         return cls(
             scheme=scheme.lower(),
-            place=_VARIABLE.sub(lambda found: quote(_variable(found[1]), safe=""), place),
-            params=MappingProxyType(_parameters(query)),
+            place=_filled_in(place),
+            params=MappingProxyType(_parameters(_filled_in(query))),
             session=_session(session) if hash_sign else None,
         )
 
@@ -125,18 +130,31 @@ class EngineUrl:
 
 def _parameters(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise InvalidUrlError("engine URL", "the parameters are not UTF-8") from None
+    for name, value in pairs:
         if name in found:
             raise InvalidUrlError("engine URL", f"parameter {name!r} is given twice")
-        found[name] = _VARIABLE.sub(lambda match: _variable(match[1]), value)
+        found[name] = value
     return found
 
 
 def _session(text: str) -> str:
-    name = unquote(text, errors="strict")
-    if len(name.encode()) > 256 or re.search(r"[\x00-\x1f\x7f]", name):
+    try:
+        name = unquote(text, errors="strict")
+        size = len(name.encode())
+    except ValueError:
+        raise InvalidUrlError("session name", "it is not UTF-8") from None
+    if size > 256 or re.search(r"[\x00-\x1f\x7f]", name):
         raise InvalidUrlError("session name", "at most 256 bytes, no control characters")
     return name
+
+
+def _filled_in(text: str) -> str:
+    """Put the environment in, percent-encoded: its values hold no syntax."""
+    return _VARIABLE.sub(lambda found: quote(_variable(found[1]), safe=""), text)
 
 
 def _variable(name: str) -> str:
