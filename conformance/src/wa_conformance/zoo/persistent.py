@@ -27,7 +27,7 @@ from wa_core.storage.leasebook import suspend_clock
 from wa_conformance.zoo.base import Breakable
 from wa_conformance.zoo.log import Log, folder_of, record
 
-SHARED = Capabilities(durability=Durability.PROCESS, shared=True, claims=FULL)
+SHARED = Capabilities(durability=Durability.PROCESS, shared=True, claims=FULL - {"D2"})
 POLL_S = 0.001
 """How often a writer asks for the file lock: the system wakes nobody up for `flock`."""
 
