@@ -1,6 +1,6 @@
 """Judges a storage engine by the engine contract of `wa_core`, clause by clause.
 
-On the command line `wa-conformance TARGET`, in a test file `test_contract = contract_tests(TARGET)`.
+On the command line `wa-conformance TARGET`, in a test file `test_it = contract_tests(TARGET)`.
 Nothing is imported before it is called: pytest must see the checks first, to rewrite their asserts.
 """
 

@@ -13,7 +13,7 @@ import pytest
 
 from wa_conformance.check import Check, all_checks
 from wa_conformance.hooks import HookMissingError
-from wa_conformance.judge import bench_for, describe, perform
+from wa_conformance.judge import bench_for, perform
 from wa_conformance.profile import PROFILES
 from wa_conformance.runner import chosen, unchecked
 from wa_conformance.snippet import snippet_of
@@ -79,8 +79,7 @@ def carry_out(check: Check, subject: Subject, *, profile: str, seed: int) -> Non
     except (HookMissingError, TargetError) as exc:
         pytest.fail(f"not run: {exc}", pytrace=False)
     except Exception as exc:
-        exc.add_note(f"\n{describe(exc)}\n\nTo see it fail by itself:\n")
-        exc.add_note(snippet_of(check, bench, exc))
+        exc.add_note(f"\nTo see it fail by itself:\n\n{snippet_of(check, bench, exc)}")
         raise
 
 

@@ -9,7 +9,7 @@ docs/write-your-own-engine.md.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from importlib.metadata import entry_points
 from typing import cast
 
@@ -33,12 +33,15 @@ class HookMissingError(Exception):
 class Hooks:
     """The hooks of a target behind one face, whatever object or class brings them."""
 
-    def __init__(self, source: object | None = None) -> None:
+    def __init__(self, source: object | None = None, *, only: Collection[str] = NAMES) -> None:
         self._source = source() if isinstance(source, type) else source
+        self._only = only
 
     def has(self, *names: str) -> bool:
         """Tell whether every one of the hooks is there."""
-        return all(callable(getattr(self._source, name, None)) for name in names)
+        return all(
+            name in self._only and callable(getattr(self._source, name, None)) for name in names
+        )
 
     async def damage(self, engine: Engine, key: str) -> None:
         """Make the stored record of `key` unreadable, as a bad disk would."""

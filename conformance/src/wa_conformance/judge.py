@@ -57,6 +57,7 @@ def bench_for(check: Check, subject: Subject, *, profile: Profile, seed: int) ->
 
 def perform(check: Check, bench: Bench) -> None:
     """Run a check in an event loop of its own; its error comes out as it is."""
+    __tracebackhide__ = True
     if inspect.iscoroutinefunction(check.run):
         with asyncio.Runner() as runner:
             _listen(runner.get_loop(), bench)
@@ -105,6 +106,7 @@ def describe(error: BaseException) -> str:
 
 
 async def _carried_out(check: Check, bench: Bench) -> None:
+    __tracebackhide__ = True
     try:
         await cast("Awaitable[None]", check.run(bench))
     finally:

@@ -48,8 +48,8 @@ def fails(program: str, error: BaseException) -> bool:
         )
     except subprocess.TimeoutExpired:
         return False
-    last = ended.stderr.strip().rpartition("\n")[2]
-    return ended.returncode != 0 and last.partition(":")[0].rpartition(".")[2] in kinds
+    heads = {line.partition(":")[0].rpartition(".")[2] for line in ended.stderr.splitlines()}
+    return ended.returncode != 0 and not kinds.isdisjoint(heads)
 
 
 def _lines_of(error: BaseException, bench: Bench) -> list[str]:

@@ -14,7 +14,7 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import parse_qsl
 
 from wa_core.errors import InvalidUrlError
@@ -22,6 +22,7 @@ from wa_core.storage import Engine, EngineUrl, ReadOnlyEngine, installed_schemes
 
 from wa_conformance.hooks import Hooks, hooks_for_scheme
 
+STDIO = "stdio:"
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -173,6 +174,10 @@ def parse_target(target: str | Callable[..., Any] | Target) -> Target:
         return target
     if not isinstance(target, str):
         return FactoryTarget(target, f"{target.__module__}:{target.__qualname__}")
+    if target.startswith(STDIO):
+        # Here, because a program is a target that this module knows nothing else about.
+        stdio = importlib.import_module("wa_conformance.stdio")
+        return cast("Target", stdio.StdioTarget(target))
     scheme, colon, _ = target.partition(":")
     if not colon:
         raise TargetError(
