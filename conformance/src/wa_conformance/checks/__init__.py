@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("keys", "values")
 """The modules to load, in the order of the contract."""

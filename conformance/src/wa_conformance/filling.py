@@ -1,0 +1,65 @@
+"""Filling sessions with records, and reading back what the checks compare.
+
+Engines differ in what they take at once: where batches are claimed, a hundred records go in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from wa_core.storage import Batch
+
+from wa_conformance.bench import Bench
+from wa_conformance.probe import Probe
+
+CHUNK = 100
+
+
+def value_of(key: str) -> bytes:
+    """Make a value that tells which key it belongs to."""
+    return b"value of " + key.encode()
+
+
+async def fill(
+    bench: Bench,
+    probe: Probe,
+    values: Mapping[str, bytes] | Iterable[str],
+    *,
+    at: int | None = None,
+    chunk: int = CHUNK,
+) -> dict[str, bytes]:
+    """Write records, by default with values that name their keys; return what was written."""
+    pairs = dict(values) if isinstance(values, Mapping) else {key: value_of(key) for key in values}
+    if "W1" not in bench.claims:
+        for key, value in pairs.items():
+            await probe.set(key, value, at=at)
+        return pairs
+    rest = iter(pairs.items())
+    while some := list(islice(rest, chunk)):
+        batch = Batch()
+        for key, value in some:
+            batch.put(key, value, at=at)
+        await probe.apply(batch)
+    return pairs
+
+
+async def everything(probe: Probe) -> dict[str, bytes]:
+    """Read the whole session by listing it, as an engine of any level can."""
+    keys = await probe.list("", limit=None)
+    return await probe.get_many(keys)
+
+
+async def expect_everything(probe: Probe, values: Mapping[str, bytes]) -> None:
+    """Demand that the session holds exactly these records."""
+    found = await probe.list("", limit=None)
+    probe.expect(
+        sorted(found) == sorted(values),
+        f"sorted(await {probe.name}.list(limit=None)) == {probe.program.value(sorted(values))}",
+    )
+    await probe.expect_many(list(values), values)
+
+
+async def positions(probe: Probe, prefix: str = "") -> dict[str, int]:
+    """Read the positions of all keys; needs S1."""
+    return {entry.key: entry.at for entry in await probe.scan(prefix)}
