@@ -8,37 +8,34 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What a record must look like when it is read back [G2]."""
 
     at: int
     size: int
     crc: int
 
-    @classmethod
-    def of(cls, value: bytes, at: int) -> Facts:
-        """Take the facts of a value."""
-        return cls(at, len(value), zlib.crc32(value))
-
     def match(self, value: bytes) -> bool:
         """Tell whether `value` is what was written."""
         return len(value) == self.size and zlib.crc32(value) == self.crc
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+def facts_of(value: bytes, at: int) -> Facts:
+    """Take the facts of a value."""
+    return Facts(at, len(value), zlib.crc32(value))
+
+
+class Record(NamedTuple):
     """A value as it goes to the journal and into its file."""
 
-    value: bytes = field(repr=False)
+    value: bytes
     facts: Facts
 
-    @classmethod
-    def of(cls, value: bytes, at: int) -> Record:
-        """Make the record of a value at its position."""
-        return cls(value, Facts.of(value, at))
+    def __repr__(self) -> str:
+        return f"<Record of {self.facts.size} bytes>"
 
 
 @dataclass(slots=True)

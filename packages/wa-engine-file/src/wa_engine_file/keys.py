@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote
 
 from wa_core.storage import is_key
@@ -36,9 +37,10 @@ class Spelling(StrEnum):
 
     def path(self, key: str) -> str:
         """Spell `key` as a relative path."""
-        first, *rest = key.split("/")
-        name = "%2e" + first[1:] if first == CONTROL else self._name(first)
-        return "/".join([name, *map(self._name, rest)])
+        folder, slash, name = key.rpartition("/")
+        if slash:
+            return f"{_folder(self, folder)}/{self._name(name)}"
+        return "%2e" + name[1:] if name == CONTROL else self._name(name)
 
     def own(self, key: str) -> str:
         """Spell the place of the value of a key that has keys below it."""
@@ -67,11 +69,19 @@ class Spelling(StrEnum):
         return name if name and self.session_path(name) == path else None
 
     def _name(self, segment: str) -> str:
+        if self is Spelling.PLAIN and segment.isalnum() and len(segment) <= PIECE_BYTES // 4:
+            return segment
         return _cut(self._escaped(segment))
 
     def _escaped(self, text: str) -> str:
         escapes = _PLAIN_ESCAPES if self is Spelling.PLAIN else _SAFE_ESCAPES
         return escapes.sub(_escape, text)
+
+
+@lru_cache(maxsize=4096)
+def _folder(spelling: Spelling, key: str) -> str:
+    """Spell the key that others lie below: neighbours ask for the same one again and again."""
+    return spelling.path(key)
 
 
 def _decoded(path: str) -> str:

@@ -6,6 +6,7 @@ name [K3]. So the steps follow from which folders come into being and which run 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from wa_core.storage import OrderedIndex
@@ -13,6 +14,8 @@ from wa_core.storage.keys import ancestors
 
 from wa_engine_file.change import Change, Moved, Steps
 from wa_engine_file.keys import Spelling
+
+_PIECE = re.compile(r"%\+/")
 
 
 def place(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
@@ -33,8 +36,9 @@ def place(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
     for key in change.records:
         folder = key + "/"
         below = folder in begun or (index.has_below(key) and folder not in ended)
-        fresh = key not in index or folder in begun or folder in ended
-        (steps.create if fresh else steps.replace).append((_path(spelling, key, below=below), key))
+        moved = folder in begun or folder in ended
+        step = _path(spelling, key, below=below), key
+        (steps.create if moved or key not in index else steps.replace).append(step)
     steps.make = [spelling.path(folder[:-1]) for folder in begun]
     steps.drop = [spelling.path(folder[:-1]) for folder in ended]
     _complete(steps)
@@ -57,15 +61,14 @@ def place_again(change: Change, index: OrderedIndex, spelling: Spelling) -> None
 
 def _crossings(change: Change, index: OrderedIndex) -> tuple[set[str], set[str]]:
     """Return the folders that get their first key and those that lose their last one."""
+    fresh = [key for key in change.records if key not in index]
+    if not change.removed:
+        return _begun(fresh, index), set()
     balance: dict[str, int] = {}
-    for key in change.records:
-        if key not in index:
-            for folder in ancestors(key):
-                balance[folder] = balance.get(folder, 0) + 1
-    for key in change.removed:
-        for folder in ancestors(key):
-            balance[folder] = balance.get(folder, 0) - 1
-    balance.pop("", None)
+    for keys, step in ((fresh, 1), (change.removed, -1)):
+        for key in keys:
+            for folder in ancestors(key)[1:]:
+                balance[folder] = balance.get(folder, 0) + step
     begun, ended = set(), set()
     for folder, difference in balance.items():
         before = index.count(folder)
@@ -76,6 +79,20 @@ def _crossings(change: Change, index: OrderedIndex) -> tuple[set[str], set[str]]
     return begun, ended
 
 
+def _begun(fresh: list[str], index: OrderedIndex) -> set[str]:
+    """Return the new folders where nothing is removed: what holds a key, its parents hold too."""
+    begun: set[str] = set()
+    for key in fresh:
+        end = key.rfind("/")
+        while end > 0:
+            folder = key[: end + 1]
+            if folder in begun or index.count(folder):
+                break
+            begun.add(folder)
+            end = key.rfind("/", 0, end)
+    return begun
+
+
 def _path(spelling: Spelling, key: str, *, below: bool) -> str:
     return spelling.own(key) if below else spelling.path(key)
 
@@ -84,16 +101,13 @@ def _complete(steps: Steps) -> None:
     """Order the folders, and add those that only hold the rest of an over-long name."""
     written = [path for path, _ in (*steps.create, *steps.replace)]
     make = {*steps.make, *_pieces(written), *_pieces(steps.make)}
-    drop = {*steps.drop, *_pieces(steps.unlink), *_pieces(steps.drop)} - make
     steps.make = sorted(make, key=len)
-    steps.drop = sorted(drop, key=len, reverse=True)
+    if steps.unlink or steps.drop:
+        drop = {*steps.drop, *_pieces(steps.unlink), *_pieces(steps.drop)} - make
+        steps.drop = sorted(drop, key=len, reverse=True)
 
 
 def _pieces(paths: Iterable[str]) -> set[str]:
-    found = set()
-    for path in paths:
-        at = path.find("%+/")
-        while at >= 0:
-            found.add(path[: at + 2])
-            at = path.find("%+/", at + 1)
-    return found
+    return {
+        path[: at.start() + 2] for path in paths if "%+/" in path for at in _PIECE.finditer(path)
+    }

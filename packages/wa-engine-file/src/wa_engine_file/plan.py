@@ -12,7 +12,7 @@ from sortedcontainers import SortedList
 from wa_core.storage import Operation, OrderedIndex, PositionClock, Put
 from wa_core.storage.keys import end_of
 
-from wa_engine_file.change import Change, Record
+from wa_engine_file.change import Change, Record, facts_of
 
 
 class Plan:
@@ -29,7 +29,7 @@ class Plan:
         for operation in operations:
             if isinstance(operation, Put):
                 at = self._clock.next() if operation.at is None else operation.at
-                self._stage(operation.key, Record.of(operation.value, at))
+                self._stage(operation.key, Record(operation.value, facts_of(operation.value, at)))
             else:
                 self._cascade(operation.key)
 

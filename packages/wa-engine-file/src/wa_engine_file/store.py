@@ -17,7 +17,7 @@ from wa_core.errors import CorruptRecordError, EngineConfigError, EngineUnavaila
 from wa_core.storage import LeaseBook, PositionClock
 from wa_core.storage.position import wall_clock_us
 
-from wa_engine_file.change import Change, Facts, Record
+from wa_engine_file.change import Change, Facts, Record, facts_of
 from wa_engine_file.dirt import Dirt
 from wa_engine_file.disk import Disk
 from wa_engine_file.faults import file_errors
@@ -129,7 +129,7 @@ class Store:
             if value is None:
                 change.steps.create = [step for step in change.steps.create if step[1] != moved.key]
                 continue
-            facts = self.contents.facts(moved.key) or Facts.of(value, moved.at)
+            facts = self.contents.facts(moved.key) or facts_of(value, moved.at)
             change.records[moved.key] = Record(value, facts)
 
     def _settle(self) -> None:

@@ -7,20 +7,18 @@ prefix is sorted when it is asked for, so the thousands of folders with three ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterator
 
 from sortedcontainers import SortedList
 
 from wa_core.storage.keys import ancestors, end_of
+from wa_core.storage.pageorder import PageOrder, Row
 
 VIEW_FROM = 64
 """A path prefix that spans this many keys gets a view of its own."""
 VIEW_UNTIL = 32
 """A view that shrank below this is dropped again."""
-
-Row = tuple[int, str]
-"""A row of a view: the negated position, then the key, so that ascending is page order."""
 
 
 class OrderedIndex:
@@ -30,7 +28,7 @@ class OrderedIndex:
         self._position: dict[str, int] = {}
         self._keys: SortedList[str] = SortedList()
         self._counts: dict[str, int] = {"": 0}
-        self._views: dict[str, SortedList[Row]] = {}
+        self._views: dict[str, PageOrder] = {}
 
     def __len__(self) -> int:
         return len(self._position)
@@ -48,19 +46,24 @@ class OrderedIndex:
         ordered = sorted(positions)
         self._keys = SortedList(ordered)
         counts = self._counts
-        members: dict[str, list[Row]] = {}
-        for key in ordered:
-            for folder in ancestors(key):
-                counts[folder] = counts.get(folder, 0) + 1
+        members = Counter(key[: key.rfind("/") + 1] for key in ordered)
+        for folder, count in members.items():
+            for above in ancestors(folder):
+                counts[above] = counts.get(above, 0) + count
         # Stable sorting by position alone keeps the byte order among equals.
         ordered.sort(key=positions.__getitem__, reverse=True)
-        big = {folder for folder, count in counts.items() if count >= VIEW_FROM}
+        rows: dict[str, list[Row]] = {
+            folder: [] for folder, count in counts.items() if count >= VIEW_FROM
+        }
+        adders = {
+            folder: [rows[above].append for above in ancestors(folder) if above in rows]
+            for folder in members
+        }
         for key in ordered:
             row = (-positions[key], key)
-            for folder in ancestors(key):
-                if folder in big:
-                    members.setdefault(folder, []).append(row)
-        self._views = {folder: SortedList(rows) for folder, rows in members.items()}
+            for add in adders[key[: key.rfind("/") + 1]]:
+                add(row)
+        self._views = {folder: PageOrder(found) for folder, found in rows.items()}
 
     def put(self, key: str, position: int) -> None:
         """Add `key`, or move it to its new position [O3]."""
@@ -69,8 +72,7 @@ class OrderedIndex:
         row = (-position, key)
         if before is None:
             self._keys.add(key)
-            for folder in ancestors(key):
-                self._grow(folder, row)
+            self._grow(key, row)
         elif before != position:
             old = (-before, key)
             for folder in ancestors(key):
@@ -117,26 +119,30 @@ class OrderedIndex:
 
     def page(self, prefix: str = "", offset: int = 0, limit: int | None = None) -> list[str]:
         """List keys that begin with `prefix`, highest position first, ties by key [O2]."""
-        stop = None if limit is None else offset + limit
         view = self._views.get(prefix)
-        rows: Iterable[Row]
         if view is None:
-            rows = islice(self._sorted_rows(prefix), offset, stop)
-        else:
-            rows = view.islice(offset, stop)
-        return [key for _, key in rows]
+            stop = None if limit is None else offset + limit
+            return [key for _, key in self._sorted_rows(prefix)[offset:stop]]
+        return [key for _, key in view.page(offset, limit)]
 
     def _sorted_rows(self, prefix: str) -> list[Row]:
         position = self._position
         return sorted([(-position[key], key) for key in self.keys(prefix)])
 
-    def _grow(self, folder: str, row: Row) -> None:
-        count = self._counts[folder] = self._counts.get(folder, 0) + 1
-        view = self._views.get(folder)
-        if view is not None:
-            view.add(row)
-        elif count >= VIEW_FROM:
-            self._views[folder] = SortedList(self._sorted_rows(folder))
+    def _grow(self, key: str, row: Row) -> None:
+        counts, views = self._counts, self._views
+        folder, end = "", 0
+        while True:
+            count = counts[folder] = counts.get(folder, 0) + 1
+            view = views.get(folder)
+            if view is not None:
+                view.add(row)
+            elif count >= VIEW_FROM:
+                views[folder] = PageOrder(self._sorted_rows(folder))
+            end = key.find("/", end) + 1
+            if not end:
+                return
+            folder = key[:end]
 
     def _shrink(self, folder: str, row: Row) -> None:
         count = self._counts[folder] = self._counts[folder] - 1
