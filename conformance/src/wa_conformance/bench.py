@@ -6,6 +6,7 @@ that nothing of a run is left behind, and it keeps the program that the check ra
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from wa_conformance.profile import QUICK, Profile
 from wa_conformance.program import Program
 from wa_conformance.target import Target, TargetError, UrlTarget
 
+_AT_ONCE_S = 1.0
 _NAMES = ("engine", "other", "third")
 
 
@@ -115,10 +117,11 @@ class Bench:
 
     async def clean_up(self) -> None:
         """Close everything, and empty every session that was opened."""
+        emptied = [name for name in self._opened if await self._empty_at_once(name)]
         await self.close()
-        for session in list(self._opened):
-            del self._opened[session]
+        for session in [name for name in self._opened if name not in emptied]:
             await self._empty(session)
+        self._opened.clear()
 
     async def _open(
         self, name: str, session: str, read_only: bool, params: Mapping[str, str]
@@ -139,6 +142,19 @@ class Bench:
         # A session of the suite's own name is empty; any other may be somebody's.
         if not session.startswith("conf-") and await engine.list("", limit=1):
             raise OccupiedError(session)
+
+    async def _empty_at_once(self, session: str) -> bool:
+        # To open anew costs some engines a scan or a process; one that is at hand will often do.
+        for probe in self._probes:
+            if probe.session == session and not probe.read_only:
+                try:
+                    async with asyncio.timeout(_AT_ONCE_S):
+                        await probe.engine.clear()
+                except Exception:
+                    # Closed, fenced or broken: a new engine gets its chance, and its note.
+                    continue
+                return True
+        return False
 
     async def _empty(self, session: str) -> None:
         if self.capabilities.read_only:

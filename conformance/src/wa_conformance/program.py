@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from wa_core.storage import Batch, Lease, Put
 
-MAX_LINES = 200
+MAX_LINES = 2_000
 _LONG = 120
 
 

@@ -1,8 +1,8 @@
 """A failure as a program to paste: it fails by itself, without the suite's runner.
 
-The lines that the probes recorded are the first choice. They are run once before they are printed,
-in a process of their own; where they cannot tell the story, or do not fail, the program calls
-`replay` for exactly that check and seed.
+The lines that the probes recorded are the first choice. They are made short, and run once before
+they are printed, in a process of their own; where they cannot tell the story, or do not fail, the
+program calls `replay` for exactly that check and seed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from wa_core.storage.clauses import BY_ID
 from wa_conformance.bench import Bench
 from wa_conformance.check import Check
 from wa_conformance.program import MAX_LINES
+from wa_conformance.shrink import shrunk
 from wa_conformance.violation import Violation
 
 _PATIENCE_S = 60.0
-_SHOWN_LINES = 40
+_PRINTED_LINES = 200
+_TOLD_LINES = 40
 _wrapped = partial(textwrap.wrap, width=96, initial_indent="# ", subsequent_indent="# ")
 
 
@@ -28,8 +30,10 @@ def snippet_of(check: Check, bench: Bench, error: BaseException, *, verify: bool
     """Write the program that shows the failure."""
     lines = _lines_of(error, bench)
     if isinstance(error, Violation) and not bench.program.gaps and len(lines) <= MAX_LINES:
+        if verify:
+            lines = shrunk(lines, bench.program, bench.target)
         written = _from_lines(check, bench, lines)
-        if not verify or fails(written, error):
+        if not verify or (len(lines) <= _PRINTED_LINES and fails(written, error)):
             return written
     return _from_replay(check, bench, lines)
 
@@ -93,9 +97,9 @@ def _from_lines(check: Check, bench: Bench, lines: list[str]) -> str:
 
 
 def _from_replay(check: Check, bench: Bench, lines: list[str]) -> str:
-    told = [f"#   {row}" for line in lines[-_SHOWN_LINES:] for row in line.split("\n")]
-    if len(lines) > _SHOWN_LINES:
-        told.insert(0, f"#   ... {len(lines) - _SHOWN_LINES} statements before")
+    told = [f"#   {row}" for line in lines[-_TOLD_LINES:] for row in line.split("\n")]
+    if len(lines) > _TOLD_LINES:
+        told.insert(0, f"#   ... {len(lines) - _TOLD_LINES} statements before")
     why = (
         f"# Not as single statements: {'; '.join(bench.program.gaps)}."
         if bench.program.gaps

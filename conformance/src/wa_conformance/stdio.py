@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,6 +23,8 @@ from wa_core.storage import (
     Operation,
     Put,
     ThreeMethodEngine,
+    check_key,
+    check_prefix,
 )
 
 from wa_conformance import wire
@@ -51,20 +53,20 @@ class StdioEngine(ThreeMethodEngine):
 
     async def get(self, key: str) -> bytes | None:
         """Ask for one value."""
-        return await self._in_time(self.read(key))
+        return await self._in_time(self.read(_text(key, check_key)))
 
     async def set(self, key: str, value: bytes | str | None, *, at: int | None = None) -> None:
         """Ask to write one value, or to delete."""
         if isinstance(value, bytes | str | None):
             self._check_writable()
             data = value.encode() if isinstance(value, str) else value
-            await self._in_time(self._write_in_turn(key, data, at))
+            await self._in_time(self._write_in_turn(_text(key, check_key), data, at))
         else:
             await super().set(key, value, at=at)
 
     async def list(self, prefix: str = "", offset: int = 0, limit: int | None = 50) -> Keys:
         """Ask for a page."""
-        return await self._in_time(self.page(prefix, offset, limit))
+        return await self._in_time(self.page(_text(prefix, check_prefix), offset, limit))
 
     async def _write_in_turn(self, key: str, value: bytes | None, at: int | None) -> None:
         async with self._turn:
@@ -290,6 +292,11 @@ def _stdio(engine: Engine) -> StdioEngine:
         if inner is None:
             raise TypeError(f"{engine!r} is no program")
     return inner
+
+
+def _text(given: str, check: Callable[[str], str]) -> str:
+    # JSON could carry it, but what is no str is no question of the program's.
+    return given if isinstance(given, str) else check(given)
 
 
 def _strings(answer: wire.Message, name: str) -> Keys:
