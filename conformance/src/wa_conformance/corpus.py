@@ -17,32 +17,24 @@ QUOTES = ("o'brien", '"quoted"', "`tick`", "a'; DROP TABLE kv; --", "a\\'b", "''
 PATHS = (
     "...", ".hidden", "a/.hidden", "a/...", "a\\b", "a\\..\\b", "C:", "C:\\x", "~", "~root/x",
     "CON", "con.txt", "NUL", "aux/x", "lpt1", "a:b", "a|b", "a<b>", "a.tmp", "a.bak", ".lock",
-    "-rf", "--", "a.", "a..", "index", "index/index", "a/value", "a.json", "tmp/x", ".order", ".git",
-)  # fmt: skip
+    "-rf", "--", "a.", "a..", "index", "index/index", "a/value", "a.json", "tmp/x", ".order",
+    ".git",)  # fmt: skip
 MONGO = ("$where", "$gt", "a.b.c", "$set/x", '{"$gt": ""}', "_id", "a.$b", "$", "a.")
 COLONS = ("a:b:c", "a::b", ":", "conf:x", "a:b/c", "x:creds", "{a}:b", "{a}", "a#b", "a?b=c&d")
 LAYOUT = (
-    "549@s.whatsapp.net", "549_at_s.whatsapp.net", "_at_", "a_at_b", "a@b", "@", "__", "a__b", "a--b",
-    "a%40b", "%2F", "%2f", "a%2Fb", "%00", "%", "%25", "a%", "a%4", "=41", "!x", "~7e", "+", "a+b",
+    "549@s.whatsapp.net", "549_at_s.whatsapp.net", "_at_", "a_at_b", "a@b", "@", "__", "a__b",
+    "a--b", "a%40b", "%2F", "%2f", "a%2Fb", "%00", "%", "%25", "a%", "a%4", "=41", "!x", "~7e",
+    "+", "a+b",
 )  # fmt: skip
 SPACES = (" ", " a", "a ", "a b", "  ", "a /b", " /a", "\u00a0", "\u2003a", "a\u200b", "\ufeffa")
 UNICODE = (
-    "\u00e9", "e\u0301", "\U0001f600", "chat/\U0001f468\u200d\U0001f469", "\u0130", "\u0131", "\u00df",
-    "\u1e9e", "\ufb01", "fi", "\uff21", "\u4e2d\u6587", "\u05d0", "\u202eabc", "\uffff", "\U0010ffff",
-    "\ue000", "\u2028", "\u0080", "\u0085", "\ufffd", "\u212b", "\u00c5", "A\u030a",
+    "\u00e9", "e\u0301", "\U0001f600", "chat/\U0001f468\u200d\U0001f469", "\u0130", "\u0131",
+    "\u00df", "\u1e9e", "\ufb01", "fi", "\uff21", "\u4e2d\u6587", "\u05d0", "\u202eabc", "\uffff",
+    "\U0010ffff", "\ue000", "\u2028", "\u0080", "\u0085", "\ufffd", "\u212b", "\u00c5", "A\u030a",
 )  # fmt: skip
 WORDS = (
-    "default",
-    "null",
-    "None",
-    "true",
-    "0",
-    "00",
-    "1e3",
-    "constructor",
-    "__proto__",
-    "toString",
-)
+    "default", "null", "None", "true", "0", "00", "1e3", "constructor", "__proto__", "toString",
+)  # fmt: skip
 LONG = (
     "x" * MAX_KEY_BYTES,
     "/".join("d" * 256),
@@ -55,8 +47,10 @@ LONG = (
 )
 HOSTILE: tuple[str, ...] = tuple(
     dict.fromkeys(
-        (*GLOB, *LIKE, *REGEX, *QUOTES, *PATHS, *MONGO, *COLONS, *LAYOUT, *SPACES, *UNICODE)
-        + (*WORDS, *LONG)
+        [
+            *(*GLOB, *LIKE, *REGEX, *QUOTES, *PATHS, *MONGO, *COLONS),
+            *(*LAYOUT, *SPACES, *UNICODE, *WORDS, *LONG),
+        ]
     )
 )
 """Valid keys, all different."""

@@ -44,10 +44,10 @@ async def fill(
     return pairs
 
 
-async def everything(probe: Probe) -> dict[str, bytes]:
-    """Read the whole session by listing it, as an engine of any level can."""
-    keys = await probe.list("", limit=None)
-    return await probe.get_many(keys)
+def demand(probe: Probe, condition: bool, message: str) -> None:
+    """Demand what no line of the program can say; `message` says what was seen instead."""
+    if not condition:
+        probe.fail(message)
 
 
 async def expect_everything(probe: Probe, values: Mapping[str, bytes]) -> None:

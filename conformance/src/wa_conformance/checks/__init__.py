@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-MODULES: tuple[str, ...] = ("keys", "values")
+MODULES: tuple[str, ...] = ("keys", "values", "reads", "writes", "cascade", "order", "pages")
 """The modules to load, in the order of the contract."""

@@ -10,11 +10,12 @@ from wa_conformance.check import check
 from wa_conformance.filling import expect_everything, fill
 
 _TREACHEROUS = (
-    b"\x00", b"a\x00b", b"\x00\x00\x00", b"ends in nul\x00", b"\r\n", b"a\nb\rc\r\nd", b"\n", b" a ",
-    b"\t", b"null", b"None", b"undefined", b'{"b": 1,  "a": 1.0}', b"[1,2 ]", b"1e3", b"007", b"-0",
-    b"\xff", b"\xff\xfe", b"\xef\xbb\xbfbom", b"\xc3\x28", b"\xed\xa0\x80", b"e\xcc\x81", b"'\"\\%_",
-    b"$1", b"\\x41", b"\\000", b"\x1a", b"\x1f\x8b\x08", b"x\x9c", b"\x80\x04\x95.", b"QUJD", b"%41",
-    b"\x7fELF", b"SQLite format 3\x00", b"*1\r\n$4\r\nPING\r\n", b"\x16\x00\x00\x00\x02a\x00",
+    b"\x00", b"a\x00b", b"\x00\x00\x00", b"ends in nul\x00", b"\r\n", b"a\nb\rc\r\nd", b"\n",
+    b" a ", b"\t", b"null", b"None", b"undefined", b'{"b": 1,  "a": 1.0}', b"[1,2 ]", b"1e3",
+    b"007", b"-0", b"\xff", b"\xff\xfe", b"\xef\xbb\xbfbom", b"\xc3\x28", b"\xed\xa0\x80",
+    b"e\xcc\x81", b"'\"\\%_", b"$1", b"\\x41", b"\\000", b"\x1a", b"\x1f\x8b\x08", b"x\x9c",
+    b"\x80\x04\x95.", b"QUJD", b"%41", b"\x7fELF", b"SQLite format 3\x00",
+    b"*1\r\n$4\r\nPING\r\n", b"\x16\x00\x00\x00\x02a\x00",
 )  # fmt: skip
 
 
