@@ -7,7 +7,7 @@ from wa_core.storage import Batch
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
 from wa_conformance.corpus import HOSTILE, LONG
-from wa_conformance.filling import expect_everything, fill, value_of
+from wa_conformance.filling import demand, expect_everything, fill, value_of
 from wa_conformance.growth import FEW, MANY, expect_no_growth, median_of
 from wa_conformance.model import covers
 from wa_conformance.probe import Probe

@@ -10,7 +10,7 @@ from wa_core.storage import MAX_POSITION, Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
-from wa_conformance.filling import expect_everything, fill, positions
+from wa_conformance.filling import demand, expect_everything, fill, positions
 from wa_conformance.probe import Probe
 
 
@@ -18,7 +18,7 @@ from wa_conformance.probe import Probe
 async def explicit_positions_are_kept(bench: Bench) -> None:
     """A position given with at= is kept to the microsecond, from 0 to 2**53 - 1."""
     engine = await bench.open()
-    given = (
+    given: tuple[int, ...] = (
         0,
         1,
         999,
@@ -118,7 +118,7 @@ async def tasks_get_positions_in_turn(bench: Bench) -> None:
     """Writes from many tasks at once never share a position: later ones are listed first."""
     engine = await bench.open()
     tasks = min(bench.profile.tasks, 200)
-    for turn in range(3):
+    for _ in range(3):
         names = [f"k/{number}" for number in range(tasks)]
         bench.rng.shuffle(names)
         await asyncio.gather(*(engine.set(name, b"x") for name in names))
@@ -128,7 +128,9 @@ async def tasks_get_positions_in_turn(bench: Bench) -> None:
             ["k/last", *(name for name in first if name != "k/last")], limit=None
         )
         await engine.set("k/last", None)
-        engine.expect(sorted(first) == sorted(names), f"turn {turn} lists every key once")
+        demand(
+            engine, sorted(first) == sorted(names), f"{len(set(first))} of {tasks} keys were listed"
+        )
 
 
 @check("O1", Need.SHARED)
@@ -154,7 +156,7 @@ async def the_far_future_does_not_use_positions_up(bench: Bench) -> None:
     await engine.expect_list(["0/far", "b", "a", "c"])
     if "S1" in bench.claims:
         found = await positions(engine)
-        engine.expect(max(found.values()) == MAX_POSITION, "no position is above 2**53 - 1")
+        demand(engine, max(found.values()) == MAX_POSITION, f"positions: {found!r}")
 
 
 @check("O1")

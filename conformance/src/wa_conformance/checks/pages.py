@@ -7,7 +7,7 @@ from wa_core.errors import InvalidPageError
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
 from wa_conformance.corpus import HOSTILE, LONG
-from wa_conformance.filling import fill
+from wa_conformance.filling import demand, fill
 from wa_conformance.growth import FEW, MANY, expect_no_growth, median_of
 from wa_conformance.model import Model
 from wa_conformance.model import Put as ModelPut
@@ -124,7 +124,7 @@ async def no_page_is_negative(bench: Bench) -> None:
         await engine.expect_raises(InvalidPageError, "list", prefix, 0, -1)
         await engine.expect_raises(InvalidPageError, "list", prefix, -1, None)
         error = await engine.expect_raises(InvalidPageError, "list", prefix, -2, 0)
-        engine.expect(isinstance(error, ValueError), "InvalidPageError is a ValueError")
+        demand(engine, isinstance(error, ValueError), "the error is no ValueError")
 
 
 @check("O5")

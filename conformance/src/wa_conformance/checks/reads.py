@@ -10,7 +10,7 @@ from wa_core.storage import Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
-from wa_conformance.filling import fill
+from wa_conformance.filling import demand, fill
 from wa_conformance.probe import Probe
 
 IMPATIENT_S = "0.3"
@@ -61,7 +61,7 @@ async def a_damaged_record_is_reported(bench: Bench) -> None:
     await _damaged(bench, engine)
     for method, argument in (("get", "bad"), ("get_many", ["fine", "bad"]), ("get_many", ["bad"])):
         error = await engine.expect_raises(CorruptRecordError, method, argument)
-        engine.expect(error.key == "bad", "error.key == 'bad'")
+        demand(engine, error.key == "bad", f"the error names {error.key!r}, not 'bad'")
 
 
 @check("G2", Need.DAMAGE)
@@ -148,8 +148,8 @@ async def a_silent_backend_is_no_empty_list(bench: Bench) -> None:
         counted = await _unless_unavailable(engine, lambda: engine.engine.count(""))
     finally:
         await bench.hooks.resume(engine.engine)
-    engine.expect(listed in (None, ["k"]), f"{listed!r} in (None, ['k'])")
-    engine.expect(counted in (None, 1), f"{counted!r} in (None, 1)")
+    demand(engine, listed in (None, ["k"]), f"list returned {listed!r}, the session holds 'k'")
+    demand(engine, counted in (None, 1), f"count returned {counted!r}, the session holds 1")
 
 
 @check("G3", Need.STALL, also=("S1",))
@@ -164,7 +164,7 @@ async def a_silent_backend_is_no_end_of_a_scan(bench: Bench) -> None:
         found = await _unless_unavailable(engine, scanned)
     finally:
         await bench.hooks.resume(engine.engine)
-    engine.expect(found in (None, ["k"]), f"{found!r} in (None, ['k'])")
+    demand(engine, found in (None, ["k"]), f"the scan ended with {found!r}, and 'k' is there")
 
 
 async def _silent(bench: Bench) -> Probe:
@@ -214,7 +214,7 @@ async def any_iterable_of_keys_will_do(bench: Bench) -> None:
     engine.program.gap("the keys came from a generator")
     for keys in ((key for key in "axb"), {"a", "x", "b"}, {"b": 0, "a": 1, "x": 2}.keys()):
         found = await engine.engine.get_many(keys)
-        engine.expect(found == expected, f"{found!r} == {expected!r}")
+        demand(engine, found == expected, f"get_many returned {found!r} for {keys!r}")
 
 
 @check("G4")

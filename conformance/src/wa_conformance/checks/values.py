@@ -7,7 +7,7 @@ from wa_core.storage import MIN_MAX_VALUE, Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import check
-from wa_conformance.filling import expect_everything, fill
+from wa_conformance.filling import demand, expect_everything, fill
 
 _TREACHEROUS = (
     b"\x00", b"a\x00b", b"\x00\x00\x00", b"ends in nul\x00", b"\r\n", b"a\nb\rc\r\nd", b"\n",
@@ -130,9 +130,8 @@ async def a_value_over_the_limit_changes_nothing(bench: Bench) -> None:
     large = bytes(limit + 1)
     for key in ("media", "fresh"):
         error = await engine.expect_raises(ValueTooLargeError, "set", key, large)
-        engine.expect(
-            (error.limit, error.size) == (limit, limit + 1), f"the error names the limit {limit}"
-        )
+        named = (error.size, error.limit)
+        demand(engine, named == (limit + 1, limit), f"the error says size and limit {named}")
     await engine.expect_list(["creds", "media"])
     await engine.expect_get("media", b"before")
 

@@ -15,7 +15,7 @@ from wa_core.storage import Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check, refusal
-from wa_conformance.filling import expect_everything, fill
+from wa_conformance.filling import demand, expect_everything, fill
 from wa_conformance.probe import Probe
 
 
@@ -268,9 +268,8 @@ async def calls_take_effect_in_their_order(bench: Bench) -> None:
             value = str(one).encode() + b" " * size
             tasks.create_task(engine.set("session/creds", value))
     found = await engine.get("session/creds") or b""
-    engine.expect(
-        found.split() == [str(number - 1).encode()], f"the record holds save {number - 1}"
-    )
+    last = str(number - 1).encode()
+    demand(engine, found.split() == [last], f"of {number} saves, {found[:9]!r} stayed")
 
 
 @check("W6", also=("W1", "C1"))
