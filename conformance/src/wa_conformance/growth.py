@@ -1,7 +1,7 @@
 """Measuring growth: what a call costs in a small session and in a large one.
 
 A time says nothing about another machine; a ratio of two medians, taken in one run, does.
-Noise only ever adds, so that a measurement within the bound is proof and one beyond it is tried again.
+Noise only ever adds: a measurement within the bound is proof, one beyond it is tried again.
 """
 
 from __future__ import annotations

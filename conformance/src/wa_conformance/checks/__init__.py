@@ -2,5 +2,15 @@
 
 from __future__ import annotations
 
-MODULES: tuple[str, ...] = ("keys", "values", "reads", "writes", "cascade", "order", "pages")
+MODULES: tuple[str, ...] = (
+    "keys",
+    "values",
+    "reads",
+    "writes",
+    "cascade",
+    "order",
+    "pages",
+    "scan",
+    "leases",
+)
 """The modules to load, in the order of the contract."""
