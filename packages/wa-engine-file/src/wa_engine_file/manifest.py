@@ -140,16 +140,10 @@ class ManifestFile:
         self._lines = 0
         self._live = 0
 
-    def load(self) -> Manifest | None:
-        """Read it; None when there is none yet."""
-        try:
-            data = self._disk.read(self._path)
-        except FileNotFoundError:
-            return None
-        found = parse(data)
-        self._head = head(found.spelling, found.secret)
-        self._open(found.length, found.lines, live=len(found.positions))
-        return found
+    def go_on(self, manifest: Manifest) -> None:
+        """Go on behind what was found in the file; a torn end is cut off."""
+        self._head = head(manifest.spelling, manifest.secret)
+        self._open(manifest.length, manifest.lines, live=len(manifest.sums))
 
     def begin(self, manifest: Manifest) -> None:
         """Write a new one that holds what `manifest` says."""

@@ -208,7 +208,8 @@ class Store:
                 f"spelling={self._wanted}",
                 f"this store is spelled {found.spelling}: copy it to a new folder with wa-migrate",
             )
-        self._manifest.load()
+        self._manifest.go_on(found.manifest)
+        self.tree.sweep()
         contents = found.contents
         if found.frames:
             self._replay(found)
@@ -228,7 +229,7 @@ class Store:
             self._disk.sync_path(self.tree.base)
         contents = foreign(self.tree, spelling)
         codec = FrameCodec(manifest.secret)
-        return Survey(spelling, codec, manifest.covered, contents, [])
+        return Survey(manifest, codec, contents, [])
 
     def _replay(self, found: Survey) -> None:
         """Make true what the journal holds beyond the manifest."""
@@ -237,7 +238,6 @@ class Store:
             found.contents.take(frame.change)
             last_word.follow(frame.change)
         place_again(last_word, found.contents.index, found.spelling)
-        self.tree.sweep()
         self.tree.make_true(last_word)
         dirt = Dirt(self._disk.syncs_all)
         dirt.add(last_word.steps)
