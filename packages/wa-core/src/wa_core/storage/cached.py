@@ -2,14 +2,16 @@
 
 The idea: the cache may lag behind what this object knows, never behind the store. It is written
 only after the inner `apply` returned, dropped for whatever a failed one touched, and used only
-while nobody else can write: on an engine that is not shared, or while a lease is held through
-this object. Absence is never remembered.
+while nobody else can write: on the one writer of an engine that is not shared, or while a lease is
+held through this object. Absence is never remembered, nor what is read while a write that failed
+may still land: W6 says that it has or never will, once a later write has returned.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from wa_core.storage.batch import Operation, Put
 from wa_core.storage.engine import Engine
@@ -37,8 +39,13 @@ class CachedEngine(WrapperEngine):
         self._now = now
         self._held: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
-        self._alone_until = float("-inf") if inner.capabilities.shared else float("inf")
+        promised = inner.capabilities
+        self._leased = promised.shared or promised.read_only
+        """Somebody else may write, so a lease decides. A reader has the writer beside it."""
+        self._alone_until = float("-inf") if self._leased else float("inf")
         self._writes_begun = 0
+        self._last_failed = 0
+        self._last_done = 0
         self._writes_running = 0
 
     @property
@@ -58,35 +65,35 @@ class CachedEngine(WrapperEngine):
             self._held.move_to_end(key)
         missing = [key for key in keys if key not in found]
         if missing:
-            begun = self._writes_begun
+            begun, calm = self._writes_begun, self._calm
             read = await super()._get_many(missing)
-            if begun == self._writes_begun and not self._writes_running:
+            undisturbed = begun == self._writes_begun and self._now() < self._alone_until
+            if found and not undisturbed:
+                # Half from before a write and half from behind it would be a torn batch [W1].
+                return await super()._get_many(keys)
+            if undisturbed and calm:
                 self._remember(read)
             found.update(read)
         return found
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
-        self._begin_write()
-        try:
+        with self._writing() as begun:
             self._forget(operations)
             await super()._apply(operations, fence)
-            if self._writes_running == 1:
+            if begun == self._writes_begun:
                 self._remember(_written(operations))
-        finally:
-            self._writes_running -= 1
 
     async def _clear(self) -> None:
-        self._begin_write()
-        try:
+        with self._writing():
             self.drop()
             await super()._clear()
-        finally:
-            self._writes_running -= 1
 
     async def _acquire(self, holder: str, ttl: float) -> int:
         self.drop()
         begun = self._now()
         epoch = await super()._acquire(holder, ttl)
+        # What a read saw before, another writer may have changed since.
+        self._writes_begun += 1
         self._hold_until(begun + ttl)
         return epoch
 
@@ -104,7 +111,7 @@ class CachedEngine(WrapperEngine):
         await super()._release(lease)
 
     def _hold_until(self, moment: float) -> None:
-        if self.inner.capabilities.shared:
+        if self._leased:
             self._alone_until = moment
         self._check_alone()
 
@@ -112,9 +119,26 @@ class CachedEngine(WrapperEngine):
         if self._now() >= self._alone_until:
             self.drop()
 
-    def _begin_write(self) -> None:
+    @property
+    def _calm(self) -> bool:
+        """Whether no write is under way, as far as anybody can tell."""
+        return not self._writes_running and self._last_failed <= self._last_done
+
+    @contextmanager
+    def _writing(self) -> Iterator[int]:
+        """Count a write in, and note how it ended; gives its number."""
         self._writes_begun += 1
         self._writes_running += 1
+        begun = self._writes_begun
+        try:
+            yield begun
+        except BaseException:
+            self._last_failed = max(self._last_failed, begun)
+            raise
+        else:
+            self._last_done = max(self._last_done, begun)
+        finally:
+            self._writes_running -= 1
 
     def _remember(self, values: dict[str, bytes]) -> None:
         if self._now() >= self._alone_until:
