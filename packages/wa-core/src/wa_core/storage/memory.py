@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from itertools import islice
+from typing import ClassVar
 
 from wa_core.errors import CorruptRecordError, EngineConfigError, StoreVersionError
 from wa_core.storage.batch import Operation, Put
@@ -87,8 +88,6 @@ class MemoryStore:
 class MemoryEngine(Engine):
     """An engine over a `MemoryStore`; without one, over a store of its own."""
 
-    orders_applies = True
-
     def __init__(
         self, store: MemoryStore | None = None, *, timeout: float = DEFAULT_TIMEOUT_S
     ) -> None:
@@ -152,7 +151,7 @@ class MemoryEngine(Engine):
 class MemoryProvider(Provider):
     """`memory:PLACE#session`: places live as long as the process does."""
 
-    _places: dict[str, dict[str, MemoryStore]] = {}
+    _places: ClassVar[dict[str, dict[str, MemoryStore]]] = {}
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session, which every other opener in this process shares."""
