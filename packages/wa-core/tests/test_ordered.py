@@ -194,6 +194,7 @@ class CountedPosition(int):
 def comparisons_at(size: int) -> dict[str, int]:
     """Count the comparisons of one page, one move, one cascade among `size` messages."""
     keys = [f"chat/X/message/{n:06}/index" for n in range(size)]
+    CountedPosition.comparisons = 0
     index = OrderedIndex()
     index.load({key: CountedPosition(n) for n, key in enumerate(keys)})
     costs = {}
@@ -220,7 +221,7 @@ def comparisons_at(size: int) -> dict[str, int]:
 def test_the_cost_of_a_page_does_not_grow_with_the_index() -> None:
     small, large = comparisons_at(500), comparisons_at(50_000)
 
-    assert small["load"] > 500
+    assert small["load"] >= 499
     for name in ("first page", "page in the middle", "count"):
         assert small[name] == large[name] == 0
     for name in ("move", "cascade"):
