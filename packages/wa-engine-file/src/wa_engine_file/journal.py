@@ -150,8 +150,11 @@ class SegmentWriter:
         self.offset = end
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._handle)
+        """Let go of the file; closing twice is no error."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            # The number may soon be another file's, where a late write would do harm.
+            self._handle = -1
 
     def _make_room(self, end: int) -> None:
         """Fill ahead with zeros: syncing an overwrite needs no change to the file's metadata."""
