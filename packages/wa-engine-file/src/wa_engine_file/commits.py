@@ -33,12 +33,8 @@ class Waiting:
     """None removes everything."""
     fence: Lease | None
     done: asyncio.Future[None]
-
-    @property
-    def size(self) -> int:
-        """The bytes of its values."""
-        puts = self.operations or ()
-        return sum(len(put.value) for put in puts if isinstance(put, Put))
+    size: int
+    """The bytes of its values."""
 
 
 class Commits:
@@ -59,7 +55,8 @@ class Commits:
     ) -> None:
         """Commit; a cancelled call is taken back whole or goes on without its caller [X1]."""
         done = asyncio.get_running_loop().create_future()
-        self._queue.append(Waiting(operations, fence, done))
+        size = sum(len(put.value) for put in operations or () if isinstance(put, Put))
+        self._queue.append(Waiting(operations, fence, done, size))
         self._pump()
         await done
 

@@ -37,9 +37,14 @@ class Frame:
 
     generation: int
     seq: int
-    change: Change
+    payload: bytes
     end: int
     """The offset behind it."""
+
+    @property
+    def change(self) -> Change:
+        """What it says."""
+        return _decoded(self.payload)
 
 
 class FrameCodec:
@@ -68,7 +73,7 @@ class FrameCodec:
         bare = _HEADER.pack(_MAGIC, 0, generation, seal, seq, length)
         if zlib.crc32(payload, zlib.crc32(bare)) != crc:
             return None
-        return Frame(generation, seq, _decoded(payload), end)
+        return Frame(generation, seq, payload, end)
 
     def header(self, data: bytes) -> tuple[int, int]:
         """Read the sequence number and whole length from a frame's head; (0, 0) for none."""
@@ -79,39 +84,41 @@ class FrameCodec:
             return 0, 0
         return seq, _HEADER.size + length
 
-    def frames(self, data: bytes) -> Iterator[Frame]:
-        """Read frames from the beginning of a segment up to the end of its newest generation."""
-        frame = self.frame_at(data, 0)
-        while frame is not None:
-            yield frame
-            following = self.frame_at(data, frame.end)
-            if following is None or following.seq != frame.seq + 1:
+    def frames(self, data: bytes, after: int = 0) -> Iterator[Frame]:
+        """Read the frames behind `after` up to the end of a segment's newest generation."""
+        at = 0
+        seq, length = self.header(data[:HEADER_BYTES])
+        while 0 < seq <= after:
+            at, before = at + length, seq
+            seq, length = self.header(data[at : at + HEADER_BYTES])
+            if seq != before + 1:
                 return
-            frame = following
+        while (frame := self.frame_at(data, at)) is not None and frame.seq == seq:
+            yield frame
+            at, seq = frame.end, seq + 1
 
     def frames_after(self, segments: list[bytes], seq: int) -> list[Frame]:
         """Collect the frames behind `seq` in order, or raise when one of them must be missing."""
-        found = [frame for data in segments for frame in self.frames(data) if frame.seq > seq]
+        found = [frame for data in segments for frame in self.frames(data, seq)]
         found.sort(key=lambda frame: frame.seq)
         for frame, expected in zip(found, range(seq + 1, seq + 1 + len(found)), strict=True):
             if frame.seq != expected:
                 raise CorruptRecordError("journal", f"commit {expected} is missing from it")
         last = found[-1].seq if found else seq
         for data in segments:
-            for stray in self._anywhere(data):
-                if stray.seq > last:
-                    reason = f"commit {last + 1} is unreadable, commit {stray.seq} is behind it"
-                    raise CorruptRecordError("journal", reason)
+            for stray in self._behind(data, last):
+                reason = f"commit {last + 1} is unreadable, commit {stray} is behind it"
+                raise CorruptRecordError("journal", reason)
         return found
 
-    def _anywhere(self, data: bytes) -> Iterator[Frame]:
-        """Find frames at any offset: one behind a gap tells damage from an unfinished end."""
+    def _behind(self, data: bytes, seq: int) -> Iterator[int]:
+        """Find frames behind `seq` at any offset: they tell damage from an unfinished end."""
         at = data.find(_MAGIC)
         while at >= 0:
-            frame = self.frame_at(data, at)
-            if frame is not None:
-                yield frame
-            at = data.find(_MAGIC, at + 1 if frame is None else frame.end)
+            found, length = self.header(data[at : at + HEADER_BYTES])
+            if found > seq and self.frame_at(data, at) is not None:
+                yield found
+            at = data.find(_MAGIC, at + max(1, length))
 
     def _seal(self, generation: int) -> bytes:
         number = generation.to_bytes(8, "little")

@@ -25,6 +25,10 @@ GONE = -1
 COMPACT_FROM = 4096
 
 
+Sum = str | tuple[int, int]
+"""Size and checksum of a value; from a manifest still as text, for most are never asked for."""
+
+
 @dataclass(slots=True)
 class Covered:
     """How far the folder is known to be right."""
@@ -43,19 +47,23 @@ class Manifest:
     secret: bytes
     covered: Covered = field(default_factory=Covered)
     positions: dict[str, int] = field(default_factory=dict)
-    sums: dict[str, str] = field(default_factory=dict)
-    """Size and checksum by key, still as text: most are never asked for."""
+    sums: dict[str, Sum] = field(default_factory=dict)
     lines: int = 0
     length: int = 0
     """How many bytes of the file count."""
 
     def facts(self, key: str) -> Facts | None:
         """Return what is recorded for `key`, or None for a file that we did not write."""
-        text = self.sums.get(key)
-        if text is None:
-            return None
-        size, crc = text.split()
-        return Facts(self.positions[key], int(size), int(crc, 16))
+        known = self.sums.get(key)
+        return None if known is None else facts_from(known, self.positions[key])
+
+
+def facts_from(known: Sum, at: int) -> Facts:
+    """Complete what is recorded of a value."""
+    if isinstance(known, str):
+        size, crc = known.split()
+        return Facts(at, int(size), int(crc, 16))
+    return Facts(at, *known)
 
 
 def head(spelling: Spelling, secret: bytes) -> bytes:
@@ -141,7 +149,8 @@ class ManifestFile:
         self._live = 0
 
     def go_on(self, manifest: Manifest) -> None:
-        """Go on behind what was found in the file; a torn end is cut off."""
+        """Go on behind what was found in the file; what a crash left unfinished is cut off."""
+        self._disk.unlink(f"{self._path}.new")
         self._head = head(manifest.spelling, manifest.secret)
         self._open(manifest.length, manifest.lines, live=len(manifest.sums))
 

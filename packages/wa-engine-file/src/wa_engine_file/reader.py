@@ -7,7 +7,6 @@ others from the folder, and after reading the journal is asked once more.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -35,6 +34,7 @@ from wa_engine_file.tree import Tree
 from wa_engine_file.worker import Worker
 
 TRIES = 5
+FIRST_LINE_BYTES = 40
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Watch:
         self._disk = disk
         self._tree = Tree(disk, base)
         self._manifest = f"{base}/{CONTROL}/{NAME}"
-        self._seen: int | None = None
+        self._seen = b""
         self._looked = False
         self._spelling = Spelling.PLAIN
         self._follower: Follower | None = None
@@ -58,7 +58,7 @@ class Watch:
     def catch_up(self) -> dict[str, bytes | None] | None:
         """Take what was committed since, as values by key; None when all may be different."""
         with file_errors():
-            if not self._looked or self._generation() != self._seen:
+            if not self._looked or self._first_line() != self._seen:
                 self._look()
                 return None
             if self._follower is None:
@@ -98,17 +98,18 @@ class Watch:
         self.contents.take(change)
         return {key: record.value for key, record in change.records.items()}
 
-    def _generation(self) -> int | None:
-        """Tell one manifest file from the next; None where no writer of ours has been."""
+    def _first_line(self) -> bytes:
+        """Tell one store from the next in the same place; empty where no writer has been."""
         try:
-            return os.stat(self._manifest, follow_symlinks=False).st_ino
+            with open(self._manifest, "rb", buffering=0) as manifest:
+                return manifest.read(FIRST_LINE_BYTES)
         except FileNotFoundError:
-            return None
+            return b""
 
     def _look(self) -> None:
         """Look at the whole folder; when a writer went too fast for one pass, look again."""
         for last_try in (*[False] * (TRIES - 1), True):
-            self._seen, self._looked = self._generation(), True
+            self._seen, self._looked = self._first_line(), True
             try:
                 found = survey(self._disk, self._tree)
             except CorruptRecordError:

@@ -242,7 +242,7 @@ class Store:
         dirt = Dirt(self._disk.syncs_all)
         dirt.add(last_word.steps)
         newest = found.frames[-1]
-        found.covered = Covered(
+        found.manifest.covered = Covered(
             newest.seq, newest.generation, newest.change.last, newest.change.epoch
         )
         block = dict.fromkeys(last_word.removed) | {

@@ -13,38 +13,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from wa_core.errors import masked
-from wa_core.storage import OrderedIndex, is_key
+from wa_core.storage import MAX_POSITION, OrderedIndex, is_key
 
 from wa_engine_file.change import Change, Facts
 from wa_engine_file.disk import Disk
 from wa_engine_file.journal import SEGMENTS, Frame, FrameCodec
 from wa_engine_file.keys import CONTROL, Spelling
-from wa_engine_file.manifest import NAME, Covered, Manifest, parse
+from wa_engine_file.manifest import NAME, Covered, Manifest, Sum, facts_from, parse
 from wa_engine_file.tree import Tree
 
 _log = logging.getLogger(__name__)
-
-Sum = str | tuple[int, int]
 
 
 class Contents:
     """The keys of a session with their positions, and what is known of their values."""
 
-    def __init__(self, positions: dict[str, int], sums: dict[str, str]) -> None:
+    def __init__(self, positions: dict[str, int], sums: dict[str, Sum]) -> None:
+        """Take over what a manifest says."""
         self.index = OrderedIndex()
         self.index.load(positions)
-        self._sums: dict[str, Sum] = dict(sums)
+        self._sums = sums
 
     def facts(self, key: str) -> Facts | None:
         """Return what was recorded for `key`, or None for a file that we did not write."""
         known = self._sums.get(key)
-        if known is None:
-            return None
-        if isinstance(known, str):
-            size, crc = known.split()
-            known = int(size), int(crc, 16)
-        return Facts(self.index.position(key) or 0, *known)
+        return None if known is None else facts_from(known, self.index.position(key) or 0)
 
     def take(self, change: Change) -> None:
         """Make the change visible."""
@@ -60,13 +53,22 @@ class Contents:
 class Survey:
     """What was found."""
 
-    spelling: Spelling
+    manifest: Manifest
     codec: FrameCodec
-    covered: Covered
     contents: Contents
     """As of the manifest, the journal not yet applied."""
     frames: list[Frame]
     """What the journal adds."""
+
+    @property
+    def spelling(self) -> Spelling:
+        """How the store writes names."""
+        return self.manifest.spelling
+
+    @property
+    def covered(self) -> Covered:
+        """How far the folder is known to be right."""
+        return self.manifest.covered
 
 
 def survey(disk: Disk, tree: Tree) -> Survey | None:
@@ -79,7 +81,7 @@ def survey(disk: Disk, tree: Tree) -> Survey | None:
         contents = _contents(tree, manifest)
     codec = FrameCodec(manifest.secret)
     frames = codec.frames_after(segments(disk, tree), manifest.covered.seq)
-    return Survey(manifest.spelling, codec, manifest.covered, contents, frames)
+    return Survey(manifest, codec, contents, frames)
 
 
 def foreign(tree: Tree, spelling: Spelling) -> Contents:
@@ -100,21 +102,18 @@ def segments(disk: Disk, tree: Tree) -> list[bytes]:
 
 
 def _contents(tree: Tree, manifest: Manifest) -> Contents:
-    positions, strange = manifest.positions, 0
-    unseen = set(positions)
+    positions = manifest.positions
+    files, strange = tree.walk(manifest.spelling)
     added = {}
-    for key, entry in tree.walk(manifest.spelling):
-        if key in positions:
-            unseen.discard(key)
-        elif key is not None and is_key(key):
+    for key in files.keys() - positions.keys():
+        if is_key(key):
             with suppress(FileNotFoundError):
-                added[key] = max(0, entry.stat(follow_symlinks=False).st_mtime_ns // 1000)
+                at = files[key].stat(follow_symlinks=False).st_mtime_ns // 1000
+                added[key] = min(max(at, 0), MAX_POSITION)
         else:
             strange += 1
     if strange:
         _log.warning("%s: %d files are not spelled as keys: left alone", tree.base, strange)
-    for key in sorted(unseen)[:3]:
-        _log.info("%s: no file for %s: the journal has to know", tree.base, masked(key))
     positions.update(added)
     return Contents(positions, manifest.sums)
 

@@ -67,26 +67,32 @@ class Tree:
         """Remove what a crash left of a write that never came to count."""
         self._disk.unlink(f"{self.base}/{TEMPORARY}")
 
-    def walk(self, spelling: Spelling) -> Iterator[tuple[str | None, os.DirEntry[str]]]:
-        """Yield every file with its key, or with None when it is not spelled as a key."""
-        pending: list[tuple[str, str | None, str]] = [(self.base, "", "")]
+    def walk(self, spelling: Spelling) -> tuple[dict[str, os.DirEntry[str]], int]:
+        """Find every file by its key, and count those that are not spelled as keys."""
+        found: dict[str, os.DirEntry[str]] = {}
+        strange = 0
+        pending: list[tuple[str, str | None]] = [(self.base, "")]
+        skipped = len(self.base) + 1
         while pending:
-            folder, above, spelled = pending.pop()
+            folder, above = pending.pop()
             with _listing(folder) as entries:
                 for entry in entries:
                     name = entry.name
-                    if name == CONTROL and not spelled:
-                        continue
                     segment = None if above is None else spelling.segment(name)
                     key = None if segment is None or above is None else above + segment
-                    if entry.is_dir(follow_symlinks=False):
-                        inside = None if key is None else key + "/"
-                        pending.append((entry.path, inside, f"{spelled}{name}/"))
-                    elif entry.is_symlink():
-                        shown = entry.path.removeprefix(self.base)
-                        raise EngineConfigError("symlink in the store", f"remove .{shown}")
-                    else:
-                        yield key or spelling.key(spelled + name), entry
+                    if entry.is_file(follow_symlinks=False):
+                        key = key or spelling.key(entry.path[skipped:])
+                        if key is None:
+                            strange += 1
+                        else:
+                            found[key] = entry
+                    elif not entry.is_dir(follow_symlinks=False):
+                        raise EngineConfigError(
+                            "symlink or device in the store", f"remove ./{entry.path[skipped:]}"
+                        )
+                    elif folder is not self.base or name != CONTROL:
+                        pending.append((entry.path, None if key is None else key + "/"))
+        return found, strange
 
     def _replace(self, path: str, value: bytes, at: int) -> None:
         temporary = f"{self.base}/{TEMPORARY}"

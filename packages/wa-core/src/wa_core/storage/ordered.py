@@ -8,7 +8,7 @@ prefix is sorted when it is asked for, so the thousands of folders with three ke
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sortedcontainers import SortedList
 
@@ -45,24 +45,22 @@ class OrderedIndex:
         self._position = positions
         ordered = sorted(positions)
         self._keys = SortedList(ordered)
-        counts = self._counts
-        members = Counter(key[: key.rfind("/") + 1] for key in ordered)
-        for folder, count in members.items():
-            for above in ancestors(folder):
-                counts[above] = counts.get(above, 0) + count
+        self._counts = _counted(ordered)
         # Stable sorting by position alone keeps the byte order among equals.
         ordered.sort(key=positions.__getitem__, reverse=True)
         rows: dict[str, list[Row]] = {
-            folder: [] for folder, count in counts.items() if count >= VIEW_FROM
+            folder: [] for folder, count in self._counts.items() if count >= VIEW_FROM
         }
-        adders = {
-            folder: [rows[above].append for above in ancestors(folder) if above in rows]
-            for folder in members
-        }
+        takers: dict[str, tuple[Callable[[Row], None], ...]] = {}
         for key in ordered:
+            folder = key[: key.rfind("/") + 1]
+            found = takers.get(folder)
+            if found is None:
+                found = tuple(rows[above].append for above in ancestors(folder) if above in rows)
+                takers[folder] = found
             row = (-positions[key], key)
-            for add in adders[key[: key.rfind("/") + 1]]:
-                add(row)
+            for take in found:
+                take(row)
         self._views = {folder: PageOrder(found) for folder, found in rows.items()}
 
     def put(self, key: str, position: int) -> None:
@@ -155,3 +153,23 @@ class OrderedIndex:
             del self._views[folder]
         else:
             view.remove(row)
+
+
+def _counted(keys: list[str]) -> dict[str, int]:
+    """Count the keys below every folder, each folder adding to its parent once."""
+    counts: dict[str, int] = Counter(key[: key.rfind("/") + 1] for key in keys)
+    levels: list[list[str]] = []
+    for folder in list(counts):
+        depth = folder.count("/")
+        while len(levels) <= depth:
+            levels.append([])
+        levels[depth].append(folder)
+    for depth in range(len(levels) - 1, 0, -1):
+        for folder in levels[depth]:
+            parent = folder[: folder.rfind("/", 0, -1) + 1]
+            if parent not in counts:
+                counts[parent] = 0
+                levels[depth - 1].append(parent)
+            counts[parent] += counts[folder]
+    counts.setdefault("", 0)
+    return dict(counts)
