@@ -133,15 +133,20 @@ class SegmentWriter:
     ) -> None:
         self._disk = disk
         self._codec = codec
-        self._handle = disk.open_log(path)
-        self._size = os.fstat(self._handle).st_size
         self._synced = synced
-        if synced and self._size == 0:
-            disk.sync_path(os.path.dirname(path))
         self.path = path
         self.generation = generation
         self.offset = 0
         self.sound = True
+        self._handle = disk.open_log(path)
+        try:
+            self._size = os.fstat(self._handle).st_size
+            if synced:
+                # Also an old file's name: an earlier run at a weaker durability synced nothing.
+                disk.sync_path(os.path.dirname(path))
+        except BaseException:
+            self.close()
+            raise
 
     def append(self, change: Change, seq: int) -> None:
         """Write one frame where the last one ended; a failed try leaves no trace that counts."""

@@ -191,4 +191,7 @@ class ManifestFile:
         self.close()
         self._handle = self._disk.open_log(self._path)
         self._disk.truncate(self._handle, length)
+        if self._synced:
+            # Else what was cut off could come back behind what is written next.
+            self._disk.sync_log(self._handle)
         self._length, self._lines, self._live = length, lines, live

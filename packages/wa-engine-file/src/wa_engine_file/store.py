@@ -58,7 +58,13 @@ class Store:
         self._block: dict[str, Facts | None] = {}
         self._checkpoint: threading.Thread | None = None
         self._fault: BaseException | None = None
-        found = self._recover(adopt=adopt)
+        try:
+            self._begin_with(self._recover(adopt=adopt))
+        except BaseException:
+            self._manifest.close()
+            raise
+
+    def _begin_with(self, found: Survey) -> None:
         self.spelling = found.spelling
         self.contents: Contents = found.contents
         self._codec: FrameCodec = found.codec
