@@ -51,7 +51,6 @@ class Bench:
         dice: str = "",
     ) -> None:
         self.target = target
-        self.hooks: Hooks = target.hooks
         self.capabilities = capabilities
         self.claims = claims
         self.clause = clause
@@ -60,6 +59,9 @@ class Bench:
         self.seed = seed
         self.rng = random.Random(f"{seed}:{dice}")
         self.program = Program(f"conf-{secrets.token_hex(4)}")
+        self.hooks: Hooks = target.hooks.watched(
+            lambda name: self.program.gap(f"the hook {name} was called")
+        )
         self.notes: list[str] = []
         """What could not be cleaned up."""
         self._made = 0

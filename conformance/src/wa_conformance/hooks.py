@@ -9,7 +9,7 @@ docs/write-your-own-engine.md.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from importlib.metadata import entry_points
 from typing import cast
 
@@ -36,6 +36,13 @@ class Hooks:
     def __init__(self, source: object | None = None, *, only: Collection[str] = NAMES) -> None:
         self._source = source() if isinstance(source, type) else source
         self._only = only
+        self._listener: Callable[[str], None] | None = None
+
+    def watched(self, listener: Callable[[str], None]) -> Hooks:
+        """Return the same hooks; the listener hears the name of each that is called."""
+        watched = Hooks(self._source, only=self._only)
+        watched._listener = listener
+        return watched
 
     def has(self, *names: str) -> bool:
         """Tell whether every one of the hooks is there."""
@@ -71,6 +78,8 @@ class Hooks:
     async def _call(self, name: str, *arguments: object) -> object:
         if not self.has(name):
             raise HookMissingError(name)
+        if self._listener is not None:
+            self._listener(name)
         result = getattr(self._source, name)(*arguments)
         return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
 

@@ -110,5 +110,5 @@ class Report:
     def to_json(self) -> str:
         """Write the report for programs."""
         counts = {str(status): self.count(status) for status in Status}
-        body = {**asdict(self), "counts": counts, "passed": self.exit_code == PASSED}
-        return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+        body = {**asdict(self), "counts": counts, "ok": self.exit_code == PASSED}
+        return json.dumps(body, indent=2) + "\n"

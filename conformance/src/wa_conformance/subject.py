@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 from wa_core.errors import WaError
 from wa_core.storage import CORE, FULL, Capabilities, Durability, Engine, Level
@@ -139,6 +140,8 @@ async def _looked_at(target: Target) -> Engine:
 
 @cache
 def _distribution(module: str) -> tuple[str, str]:
-    for name in packages_distributions().get(module, []):
-        return name, version(name)
+    # An editable install lists no files; then the rule "one dist, one name" leads to it.
+    for name in (*packages_distributions().get(module, ()), module.replace("_", "-")):
+        with suppress(PackageNotFoundError):
+            return name, version(name)
     return "", ""
