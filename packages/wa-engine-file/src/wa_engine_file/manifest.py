@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from wa_core.errors import CorruptRecordError, StoreVersionError
@@ -175,7 +176,7 @@ class ManifestFile:
         data = block(facts.items(), covered)
         self._disk.write_at(self._handle, data, self._length)
         if self._synced:
-            self._disk.sync_log(self._handle)
+            self._sync_or_take_back()
         self._length += len(data)
         self._lines += len(facts)
         if self._lines > 2 * self._live + COMPACT_FROM:
@@ -186,6 +187,17 @@ class ManifestFile:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def _sync_or_take_back(self) -> None:
+        """Sync; if that fails, cut the block off: who opens next must not build on it, for the
+        kernel may show what the disk will not have."""
+        assert self._handle is not None
+        try:
+            self._disk.sync_log(self._handle)
+        except BaseException:
+            with suppress(OSError):
+                self._disk.truncate(self._handle, self._length)
+            raise
 
     def _open(self, length: int, lines: int, *, live: int) -> None:
         self.close()
