@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 from wa_conformance.check import all_checks
 from wa_conformance.zoo import CONTROLS, ZOO
-from wa_conformance.zoo.trial import chosen, failure, own_folder, specimens, subject_of
+from wa_conformance.zoo.trial import chosen, failure, opened_zoo, specimens, subject_of
 from wa_core.storage.clauses import BY_ID
 
 
 @pytest.fixture(autouse=True)
 def stores_in_a_folder_of_their_own() -> Iterator[None]:
-    with own_folder():
+    with opened_zoo():
         yield
 
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 from wa_conformance.zoo.log import folder_of
 from wa_conformance.zoo.persistent import LogSpecimen, OneWriter
-from wa_conformance.zoo.trial import own_folder
+from wa_conformance.zoo.trial import opened_zoo
 from wa_core.errors import CorruptRecordError, EngineBusyError, FencedError, StoreVersionError
 from wa_core.storage import Batch
 
 
 @pytest.fixture(autouse=True)
 def stores_in_a_folder_of_their_own() -> Iterator[None]:
-    with own_folder():
+    with opened_zoo():
         yield
 
 

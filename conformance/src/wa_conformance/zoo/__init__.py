@@ -23,6 +23,7 @@ from wa_conformance.zoo import (
     scans,
     sessions,
     traces,
+    urls,
     values,
     writers,
     writes,
@@ -31,10 +32,12 @@ from wa_conformance.zoo.base import Breakable, Specimen
 from wa_conformance.zoo.levels import CoreSpecimen
 from wa_conformance.zoo.persistent import LogSpecimen, OneWriter
 
-CONTROLS: tuple[type[Breakable], ...] = (Specimen, LogSpecimen, OneWriter, CoreSpecimen)
-"""The healthy ones: in memory, on disk, on disk with one writer, with three methods."""
+Animal = type[Breakable] | type[urls.UrlSpecimen]
 
-ZOO: tuple[type[Breakable], ...] = (
+CONTROLS: tuple[Animal, ...] = (Specimen, LogSpecimen, OneWriter, urls.UrlSpecimen, CoreSpecimen)
+"""The healthy ones: in memory, on disk, on disk with one writer, by URL, with three methods."""
+
+ZOO: tuple[Animal, ...] = (
     *folding.SPECIMENS,
     *grammar.SPECIMENS,
     *nesting.SPECIMENS,
@@ -52,6 +55,7 @@ ZOO: tuple[type[Breakable], ...] = (
     *failure.SPECIMENS,
     *writers.SPECIMENS,
     *sessions.SPECIMENS,
+    *urls.SPECIMENS,
     *levels.SPECIMENS,
 )
 """The broken ones, in the order of the contract's chapters, as far as files allow."""

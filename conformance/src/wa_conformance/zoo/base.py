@@ -14,7 +14,6 @@ from typing import ClassVar
 from wa_core.errors import StoreVersionError
 from wa_core.storage import (
     CONTRACT_VERSION,
-    DEFAULT_TIMEOUT_S,
     FULL,
     Batch,
     Capabilities,
@@ -27,6 +26,9 @@ from wa_core.storage import (
     Operation,
     Put,
 )
+
+TIMEOUT_S = 2.0
+"""Shorter than the default: a call that a bug lets wait for ever costs the suite this much."""
 
 CAPABILITIES = Capabilities(
     durability=Durability.VOLATILE,
@@ -94,7 +96,7 @@ class Specimen(MemoryEngine, Breakable):
     promises: ClassVar[Capabilities] = CAPABILITIES
     _places: ClassVar[dict[tuple[type, str], MemoryStore]] = {}
 
-    def __init__(self, session: str, *, timeout: float | str = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(self, session: str, *, timeout: float | str = TIMEOUT_S) -> None:
         store = self._places.setdefault((type(self), self.place(session)), self.store_type())
         self.check_version(store)
         super().__init__(store, timeout=float(timeout))

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from wa_core.errors import UnsupportedError
 from wa_core.storage import (
-    DEFAULT_TIMEOUT_S,
     Entry,
     Lease,
     MemoryStore,
@@ -16,7 +15,7 @@ from wa_core.storage import (
     ThreeMethodEngine,
 )
 
-from wa_conformance.zoo.base import Breakable
+from wa_conformance.zoo.base import TIMEOUT_S, Breakable
 
 
 class CoreSpecimen(ThreeMethodEngine, Breakable):
@@ -24,7 +23,7 @@ class CoreSpecimen(ThreeMethodEngine, Breakable):
 
     _places: ClassVar[dict[tuple[type, str], MemoryStore]] = {}
 
-    def __init__(self, session: str, *, timeout: float | str = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(self, session: str, *, timeout: float | str = TIMEOUT_S) -> None:
         super().__init__(timeout=float(timeout))
         self.store = self._places.setdefault((type(self), session), MemoryStore())
 

@@ -32,10 +32,14 @@ MARK = b"rec:"
 Row = tuple[Any, ...]
 
 
+def base_folder() -> Path:
+    """Return the folder of all stores."""
+    return Path(os.environ.get(FOLDER) or os.path.join(tempfile.gettempdir(), "wa-zoo"))
+
+
 def folder_of(name: str, session: str) -> Path:
     """Return the folder of one specimen's session."""
-    base = os.environ.get(FOLDER) or os.path.join(tempfile.gettempdir(), "wa-zoo")
-    return Path(base) / f"{name}-{sha256(session.encode()).hexdigest()[:24]}"
+    return base_folder() / f"{name}-{sha256(session.encode()).hexdigest()[:24]}"
 
 
 @dataclass(frozen=True, slots=True)

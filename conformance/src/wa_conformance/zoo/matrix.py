@@ -16,14 +16,15 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
-from wa_conformance.zoo.persistent import LogSpecimen
+from wa_core.storage import MemoryEngine
+
 from wa_conformance.zoo.table import Matrix, section_of, written
 from wa_conformance.zoo.trial import (
     Trial,
     chosen,
     controls,
     is_machine,
-    own_folder,
+    opened_zoo,
     specimens,
     tried_by_name,
 )
@@ -57,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(names: Sequence[str], without: Sequence[str], *, jobs: int) -> list[Trial]:
     """Try engines in a few processes, those with a disk first: they take longest."""
     engines = {**controls(), **specimens()}
-    order = sorted(names, key=lambda name: not issubclass(engines[name], LogSpecimen))
+    order = sorted(names, key=lambda name: issubclass(engines[name], MemoryEngine))
     context = multiprocessing.get_context("spawn")
-    with own_folder(), ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with opened_zoo(), ProcessPoolExecutor(jobs, mp_context=context) as pool:
         trials = pool.map(tried_by_name, order, repeat(tuple(without)))
         found = {trial.name: trial for trial in trials}
     return [found[name] for name in names]

@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import ClassVar
 
 from wa_core.errors import EngineBusyError
 from wa_core.storage import (
     CONTRACT_VERSION,
-    DEFAULT_TIMEOUT_S,
     FULL,
     Capabilities,
     Durability,
@@ -24,7 +24,7 @@ from wa_core.storage import (
 )
 from wa_core.storage.leasebook import suspend_clock
 
-from wa_conformance.zoo.base import Breakable
+from wa_conformance.zoo.base import TIMEOUT_S, Breakable
 from wa_conformance.zoo.log import Log, folder_of, record
 
 SHARED = Capabilities(durability=Durability.PROCESS, shared=True, claims=FULL - {"D2"})
@@ -44,12 +44,17 @@ class LogSpecimen(Breakable):
         session: str,
         *,
         read_only: bool = False,
-        timeout: float | str = DEFAULT_TIMEOUT_S,
+        timeout: float | str = TIMEOUT_S,
     ) -> None:
         promises = replace(self.promises, read_only=read_only)
         super().__init__(promises, timeout=float(timeout))
-        self.log = self.log_type(folder_of(type(self).__name__, session))
+        self.log = self.log_type(self.folder(session))
         self._begin()
+
+    @classmethod
+    def folder(cls, session: str) -> Path:
+        """Return the folder of a session."""
+        return folder_of(cls.__name__, session)
 
     def _begin(self) -> None:
         """Prepare what one object keeps to itself."""

@@ -23,9 +23,9 @@ from wa_conformance.judge import judge
 from wa_conformance.profile import QUICK
 from wa_conformance.subject import Status, Subject
 from wa_conformance.target import parse_target
-from wa_conformance.zoo import CONTROLS, ZOO
-from wa_conformance.zoo.base import Breakable
+from wa_conformance.zoo import CONTROLS, ZOO, Animal
 from wa_conformance.zoo.log import FOLDER
+from wa_conformance.zoo.urls import UrlSpecimen, offered
 
 SEED = 1
 PROFILE = replace(QUICK, examples=6, steps=16, kills=2, rounds=4)
@@ -52,12 +52,12 @@ class Trial:
         return [name for name in self.killed_by if clauses[name] == self.clause]
 
 
-def specimens() -> dict[str, type[Breakable]]:
+def specimens() -> dict[str, Animal]:
     """Find the broken ones by name."""
     return {specimen.__name__: specimen for specimen in ZOO}
 
 
-def controls() -> dict[str, type[Breakable]]:
+def controls() -> dict[str, Animal]:
     """Find the healthy ones by name."""
     return {control.__name__: control for control in CONTROLS}
 
@@ -76,12 +76,14 @@ def chosen(*, without: Collection[str] = ()) -> list[Check]:
     ]
 
 
-def subject_of(specimen: type[Breakable]) -> Subject:
+def subject_of(specimen: Animal) -> Subject:
     """Open a specimen as a target, by the address that another process finds it under."""
+    if issubclass(specimen, UrlSpecimen):
+        return Subject.of(parse_target(specimen.target()))
     return Subject.of(parse_target(f"{specimen.__module__}:{specimen.__name__}"))
 
 
-def tried(specimen: type[Breakable], checks: Collection[Check]) -> Trial:
+def tried(specimen: Animal, checks: Collection[Check]) -> Trial:
     """Run the checks on a specimen, and keep those that fail."""
     trial = Trial(specimen.__name__, specimen.breaks)
     subject = subject_of(specimen)
@@ -138,10 +140,10 @@ def tried_by_name(name: str, without: Collection[str]) -> Trial:
 
 
 @contextmanager
-def own_folder() -> Iterator[None]:
-    """Give the specimens a folder that is gone afterwards."""
+def opened_zoo() -> Iterator[None]:
+    """Give the specimens a folder that is gone afterwards, and those with a URL their schemes."""
     before = os.environ.get(FOLDER)
-    with tempfile.TemporaryDirectory(prefix="wa-zoo-") as folder:
+    with offered(), tempfile.TemporaryDirectory(prefix="wa-zoo-") as folder:
         os.environ[FOLDER] = folder
         try:
             yield
