@@ -72,11 +72,16 @@ def head(spelling: Spelling, secret: bytes) -> bytes:
     return f"wa-file {FORMAT} {spelling} {secret.hex()}\n".encode()
 
 
-def block(facts: Iterable[tuple[str, Facts | None]], covered: Covered) -> bytes:
-    """Write one block: records, absences, and the line that ends it."""
+def block(first: bytes, facts: Iterable[tuple[str, Facts | None]], covered: Covered) -> bytes:
+    """Write one block below a first line: records, absences, and the line that ends it."""
     body = "".join(_line(key, known) for key, known in facts).encode()
-    end = f"{covered.seq} {covered.generation} {covered.last} {covered.epoch}"
-    return body + f"\t{zlib.crc32(body):x}\t{end}\n".encode()
+    end = f"{covered.seq} {covered.generation} {covered.last} {covered.epoch}".encode()
+    return b"%b\t%b\t%b\n" % (body, _checksum(first, body, end), end)
+
+
+def _checksum(first: bytes, body: bytes, end: bytes) -> bytes:
+    """Sum up all that a block says and stands under: a wrong secret would hide the journal."""
+    return b"%x" % zlib.crc32(end, zlib.crc32(body, zlib.crc32(first)))
 
 
 def _line(key: str, known: Facts | None) -> str:
@@ -93,21 +98,22 @@ def parse(data: bytes) -> Manifest:
         raise CorruptRecordError(NAME, "its first line is no manifest's")
     if words[1] != str(FORMAT):
         raise StoreVersionError(words[1], FORMAT)
-    found = Manifest(Spelling(words[2]), bytes.fromhex(words[3]))
-    found.length = len(first) + 1
+    covered = Covered()
     bodies: list[bytes] = []
     at = 0
     while (line := _end_line(rest, at)) is not None:
         begin, end = line
-        words = rest[begin:end].decode(errors="replace").split("\t")
-        if len(words) != 3 or f"{zlib.crc32(rest[at:begin]):x}" != words[1]:
+        parts = rest[begin:end].split(b"\t")
+        body = rest[at:begin]
+        if len(parts) != 3 or _checksum(first + newline, body, parts[2]) != parts[1]:
             break
-        bodies.append(rest[at:begin])
-        found.covered = Covered(*map(int, words[2].split()))
+        bodies.append(body)
+        covered = Covered(*map(int, parts[2].split()))
         at = end + 1
-    if line is not None and _end_line(rest, line[1] + 1) is not None:
-        raise CorruptRecordError(NAME, "a block in the middle of it is damaged")
-    found.length += at
+    if not bodies or (line is not None and _end_line(rest, line[1] + 1) is not None):
+        raise CorruptRecordError(NAME, "a block of it that was complete is damaged")
+    found = Manifest(Spelling(words[2]), bytes.fromhex(words[3]), covered)
+    found.length = len(first) + 1 + at
     _fill(found, b"".join(bodies).decode())
     return found
 
@@ -159,7 +165,7 @@ class ManifestFile:
         """Write a new one that holds what `manifest` says."""
         self._head = head(manifest.spelling, manifest.secret)
         facts = [(key, manifest.facts(key)) for key in manifest.sums]
-        data = self._head + block(facts, manifest.covered)
+        data = self._head + block(self._head, facts, manifest.covered)
         temporary = f"{self._path}.new"
         self._disk.unlink(temporary)
         self._disk.create(temporary, data, 0)
@@ -173,7 +179,7 @@ class ManifestFile:
     def append(self, facts: dict[str, Facts | None], covered: Covered) -> None:
         """Add a block, synced; rewrite the file when most of it is history."""
         assert self._handle is not None
-        data = block(facts.items(), covered)
+        data = block(self._head, facts.items(), covered)
         self._disk.write_at(self._handle, data, self._length)
         if self._synced:
             self._sync_or_take_back()
