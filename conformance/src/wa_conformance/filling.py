@@ -5,15 +5,20 @@ Engines differ in what they take at once: where batches are claimed, a hundred r
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from wa_core.errors import EngineBusyError
 from wa_core.storage import Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.probe import Probe
+from wa_conformance.target import TargetError, UrlTarget
 
 CHUNK = 100
+FREE_WITHIN_S = 5.0
 
 
 def value_of(key: str) -> bytes:
@@ -63,3 +68,22 @@ async def expect_everything(probe: Probe, values: Mapping[str, bytes]) -> None:
 async def positions(probe: Probe, prefix: str = "") -> dict[str, int]:
     """Read the positions of all keys; needs S1."""
     return {entry.key: entry.at for entry in await probe.scan(prefix)}
+
+
+def place_of(bench: Bench) -> str:
+    """Write the URL of the target's place, without a session; needs `Need.URL`."""
+    if not isinstance(bench.target, UrlTarget):
+        raise TargetError(f"{bench.target.shown} is no URL")
+    return bench.target.url(None)
+
+
+async def open_when_free(bench: Bench) -> Probe:
+    """Open the session as soon as nobody has it: a thread may still be busy letting go."""
+    deadline = time.monotonic() + FREE_WITHIN_S
+    while True:
+        try:
+            return await bench.open()
+        except EngineBusyError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.01)

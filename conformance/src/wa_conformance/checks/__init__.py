@@ -12,5 +12,11 @@ MODULES: tuple[str, ...] = (
     "pages",
     "scan",
     "leases",
+    "durability",
+    "failure",
+    "cancelling",
+    "sharing",
+    "sessions",
+    "urls",
 )
 """The modules to load, in the order of the contract."""
