@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 import wa_engine_file.manifest
 from file_bench.disks import Died, DyingDisk
-from file_bench.driver import open_store, state_of, strays, take_step
+from file_bench.driver import abandon, open_store, state_of, strays, take_step
 from file_bench.script import Model, State, Step, write_script
 from wa_core.errors import EngineUnavailableError
 from wa_engine_file.disk import Disk
-from wa_engine_file.store import Store
 
 STEPS = 30
 SEGMENT_BYTES = 3000
@@ -91,10 +90,3 @@ def go_on(base: str, script: list[Step], done: int, allowed: list[State]) -> Non
     again = open_store(Disk(), base, synced=False)
     assert state_of(again) == model.state
     again.close()
-
-
-def abandon(store: Store) -> None:
-    """Close the descriptors that a dead process would have lost."""
-    store._wait_for_checkpoint()
-    store._segment.close()
-    store._manifest.close()

@@ -78,3 +78,10 @@ def strays(base: str, state: State, spelling: Spelling = Spelling.PLAIN) -> list
         if not folders and not files and inner not in (".", CONTROL):
             found.add(inner + "/")
     return sorted((found - FIXTURES) ^ wanted)
+
+
+def abandon(store: Store) -> None:
+    """Leave a store as a dead process would: nothing is settled, the descriptors are closed."""
+    store._wait_for_checkpoint()
+    store._segment.close()
+    store._manifest.close()
