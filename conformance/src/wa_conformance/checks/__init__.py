@@ -16,6 +16,7 @@ MODULES: tuple[str, ...] = (
     "failure",
     "cancelling",
     "sharing",
+    "kills",
     "sessions",
     "urls",
 )
