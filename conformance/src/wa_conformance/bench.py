@@ -124,6 +124,7 @@ class Bench:
         for session in [name for name in self._opened if name not in emptied]:
             await self._empty(session)
         self._opened.clear()
+        await self.target.release()
 
     async def _open(
         self, name: str, session: str, read_only: bool, params: Mapping[str, str]

@@ -27,6 +27,7 @@ class Link:
         self._waiting: dict[int, tuple[wire.Message, asyncio.Future[wire.Message]]] = {}
         self._asked = 0
         self._over: Exception | None = None
+        self._closed = False
         self._reader = asyncio.create_task(self._listen())
 
     @classmethod
@@ -61,6 +62,11 @@ class Link:
         finally:
             self._waiting.pop(number, None)
 
+    @property
+    def over(self) -> bool:
+        """The program has ended, or its line is closed."""
+        return self._over is not None or self._closed
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program and all that it started."""
         if self._process.returncode is None:
@@ -68,6 +74,7 @@ class Link:
 
     async def close(self) -> None:
         """End the program: close its input, and kill it when that does not end it."""
+        self._closed = True
         self.signal(signal.SIGCONT)
         self._stdin().close()
         try:

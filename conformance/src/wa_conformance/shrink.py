@@ -111,6 +111,7 @@ class Trial:
             await main()  # type: ignore[operator]
         finally:
             await _clean_up(opened, opener)
+            await self._target.release()
 
 
 async def _clean_up(opened: list[tuple[str, Engine]], opener: Opener) -> None:

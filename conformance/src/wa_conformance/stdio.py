@@ -17,6 +17,7 @@ from wa_core.errors import EngineUnavailableError, UnsupportedError
 from wa_core.storage import (
     DEFAULT_TIMEOUT_S,
     Capabilities,
+    Durability,
     Engine,
     Entry,
     Lease,
@@ -158,11 +159,12 @@ class StdioEngine(ThreeMethodEngine):
 
 
 class Line:
-    """A running program and what it said of itself; it ends with the last session on it."""
+    """A running program and what it said of itself."""
 
     def __init__(self, link: Link, hello: Mapping[str, Any]) -> None:
         self.link = link
         self.hello = hello
+        self._durability = wire.capabilities_of(hello, read_only=False).durability
         self._users = 0
 
     @classmethod
@@ -179,11 +181,10 @@ class Line:
                 raise TargetError(
                     f"the program speaks protocol {hello.get('protocol')!r}, not {wire.PROTOCOL}"
                 )
-            wire.capabilities_of(hello, read_only=False)
+            return cls(link, hello)
         except BaseException:
             await link.close()
             raise
-        return cls(link, hello)
 
     def offers(self, op: str) -> bool:
         """Tell whether the program has an optional operation."""
@@ -203,14 +204,14 @@ class Line:
         return self._users > 0
 
     async def leave(self) -> None:
-        """Close the line when nobody is on it."""
+        """Count a session out; a persistent program shows what it kept when it starts anew."""
         self._users -= 1
-        if not self.used:
+        if not self.used and self._durability is not Durability.VOLATILE:
             await self.link.close()
 
 
 class StdioTarget(Target):
-    """A program; each event loop has a run of it, for as long as a session is open there."""
+    """A program; each event loop has a run of it, from the first session to `release`."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, Hooks())
@@ -225,7 +226,7 @@ class StdioTarget(Target):
     async def open(
         self, session: str, *, read_only: bool = False, params: Mapping[str, str] | None = None
     ) -> Engine:
-        """Open a session; the program runs from the first one to the last."""
+        """Open a session, in the program that runs or in a new run."""
         given = dict(params or {})
         timeout = float(given.pop("timeout", DEFAULT_TIMEOUT_S))
         if given:
@@ -233,16 +234,19 @@ class StdioTarget(Target):
         loop = asyncio.get_running_loop()
         async with self._starting.setdefault(loop, asyncio.Lock()):
             line = self._lines.get(loop)
-            if line is None or not line.used:
+            if line is None or line.link.over:
                 line = self._lines[loop] = await Line.start(self._command)
                 self.hooks = hooks_of(line)
             try:
                 return await line.open(session, read_only=read_only, timeout=timeout)
             except TimeoutError as exc:
                 raise EngineUnavailableError("the program does not answer") from exc
-            finally:
-                if not line.used:
-                    await line.link.close()
+
+    async def release(self) -> None:
+        """End this loop's run of the program."""
+        line = self._lines.pop(asyncio.get_running_loop(), None)
+        if line is not None:
+            await line.link.close()
 
     def source(self, session: str, *, read_only: bool, params: Mapping[str, str]) -> str:
         """Write a call of `open_target`."""

@@ -135,6 +135,8 @@ async def _looked_at(target: Target) -> Engine:
         raise
     except Exception as exc:
         raise TargetError(f"{target.shown} cannot be opened: {exc!r}") from exc
+    finally:
+        await target.release()
     return engine
 
 

@@ -61,6 +61,10 @@ class Target(ABC):
     ) -> Engine:
         """Open a session; a parameter that the target cannot pass on raises `TargetError`."""
 
+    async def release(self) -> None:
+        """Let go of what is held beyond the sessions: a check is over."""
+        return
+
     @abstractmethod
     def source(self, session: str, *, read_only: bool, params: Mapping[str, str]) -> str:
         """Write `open` as a Python expression; `session` is one already."""

@@ -128,7 +128,9 @@ def error_of(answer: Mapping[str, Any], asked: Mapping[str, Any]) -> Exception:
             EngineConfigError(str(answer.get("setting", "setting")), message),
             EngineUnavailableError(message or "the program cannot reach its backend"),
             FencedError(int(answer.get("epoch", asked.get("fence") or asked.get("epoch") or 0))),
-            InvalidKeyError(asked.get("key", asked.get("prefix")), message or "refused"),
+            InvalidKeyError(
+                answer.get("key", asked.get("key", asked.get("prefix"))), message or "refused"
+            ),
             InvalidPageError("offset or limit", message),
             InvalidPositionError(asked.get("at")),
             LeaseHeldError(str(answer.get("holder", "")), float(answer.get("expires_in", 0.0))),
