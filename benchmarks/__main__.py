@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [item for item in items if not options.only or item.name in options.only]
     sizes = QUICK if options.quick else Sizes()
     begun = perf_counter()
-    results = asyncio.run(_measured(chosen, sizes, options))
+    results = asyncio.run(_measured(chosen, sizes, options.dir))
     run = report.Run(
-        command=f"python -m benchmarks {options.suite}",
+        command=_command(options),
         rounds=sizes.rounds,
         seconds=perf_counter() - begun,
         results=results,
@@ -49,10 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _measured(
-    items: Sequence[Item], sizes: Sizes, options: argparse.Namespace
-) -> list[Result]:
-    folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=options.dir))
+async def _measured(items: Sequence[Item], sizes: Sizes, disk: str) -> list[Result]:
+    folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=disk))
     place, results = Place(folder, sizes), []
     try:
         for item in items:
@@ -61,6 +59,13 @@ async def _measured(
     finally:
         shutil.rmtree(folder)
     return results
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Say what to type for the same measurement; where it was made is nobody's business."""
+    quick = ["--quick"] if options.quick else []
+    only = [f"--only {name}" for name in options.only or ()]
+    return " ".join(["python -m benchmarks", options.suite, *quick, *only])
 
 
 def _parser() -> argparse.ArgumentParser:

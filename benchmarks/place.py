@@ -38,6 +38,8 @@ class Sizes:
     small_messages: int = 167
     large_messages: int = 166_667
     opened_messages: int = 33_333
+    promise: str = "?durability=power"
+    """What stores are opened with where the floor syncs: a disk that cannot, is refused."""
 
 
 QUICK = Sizes(
@@ -54,6 +56,7 @@ QUICK = Sizes(
     small_messages=10,
     large_messages=100,
     opened_messages=30,
+    promise="",
 )
 
 
@@ -65,9 +68,8 @@ class Place:
         self.sizes = sizes
         self._dice = random.Random(1)
         self._messages = 0
-        self.parts = [
-            (name, self.value(size)) for name, size in zip(PARTS, PART_BYTES, strict=True)
-        ]
+        sizes_of_parts = zip(PARTS, PART_BYTES, strict=True)
+        self.parts = [(name, self.value(size)) for name, size in sizes_of_parts]
 
     def value(self, size: int) -> bytes:
         """Make up some bytes."""

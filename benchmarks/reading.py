@@ -60,9 +60,11 @@ async def growth_in_files(place: Place) -> Pairs:
     sizes = place.sizes
     large = place.store("large", messages=sizes.large_messages)
     small = place.store("small", messages=sizes.small_messages)
-    async with await open_engine(f"file:{large}?timeout=120") as one:
-        async with await open_engine(f"file:{small}") as two:
-            yield Pair(paging(one, MESSAGES, sizes.pages), paging(two, MESSAGES, sizes.pages))
+    async with (
+        await open_engine(f"file:{large}?timeout=120") as one,
+        await open_engine(f"file:{small}") as two,
+    ):
+        yield Pair(paging(one, MESSAGES, sizes.pages), paging(two, MESSAGES, sizes.pages))
 
 
 def opening(base: str) -> Pair:

@@ -28,7 +28,9 @@ async def credentials(place: Place) -> Pairs:
             floor.write("session/creds", value)
         return (perf_counter() - begun) / len(values)
 
-    async with await open_engine(f"file:{place.store('credentials')}") as engine:
+    async with await open_engine(
+        f"file:{place.store('credentials')}{place.sizes.promise}"
+    ) as engine:
 
         async def ours() -> float:
             begun = perf_counter()
@@ -59,7 +61,7 @@ async def pre_keys(place: Place) -> Pairs:
                 floor.write(name, value)
         return (perf_counter() - begun) / batches
 
-    async with await open_engine(f"file:{place.store('pre-keys')}") as engine:
+    async with await open_engine(f"file:{place.store('pre-keys')}{place.sizes.promise}") as engine:
 
         async def ours() -> float:
             begun = perf_counter()
@@ -104,7 +106,7 @@ async def ingest_into(engine: Engine, place: Place, count: int) -> float:
 async def ingest(place: Place) -> Pairs:
     """Ingest messages, each durable before the next."""
     count = place.sizes.ingests
-    async with await open_engine(chats(place)) as engine:
+    async with await open_engine(chats(place) + place.sizes.promise) as engine:
 
         async def ours() -> float:
             return await ingest_into(engine, place, count) / count
@@ -115,7 +117,7 @@ async def ingest(place: Place) -> Pairs:
 @asynccontextmanager
 async def ingest_to_the_end(place: Place) -> Pairs:
     """Ingest, and close: what the engine put off until later is paid for too."""
-    count, url = place.sizes.ingests_to_the_end, chats(place)
+    count, url = place.sizes.ingests_to_the_end, chats(place) + place.sizes.promise
 
     async def ours() -> float:
         engine = await open_engine(url)
