@@ -118,7 +118,8 @@ class FrameCodec:
             found, length = self.header(data[at : at + HEADER_BYTES])
             if found > seq and self.frame_at(data, at) is not None:
                 yield found
-            at = data.find(_MAGIC, at + max(1, length))
+            # Only what is covered may be skipped whole: a damaged length would skip the proof.
+            at = data.find(_MAGIC, at + (length if 0 < found <= seq else 1))
 
     def _seal(self, generation: int) -> bytes:
         number = generation.to_bytes(8, "little")
