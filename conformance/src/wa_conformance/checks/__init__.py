@@ -17,6 +17,7 @@ MODULES: tuple[str, ...] = (
     "cancelling",
     "sharing",
     "kills",
+    "programs",
     "sessions",
     "urls",
 )

@@ -232,13 +232,15 @@ async def get_many_shows_one_moment(bench: Bench) -> None:
     """get_many reads all its keys at one moment: never half of a batch that lands meanwhile."""
     engine = await bench.open()
     keys = [f"folder-{number % 5}/key/{number}" for number in range(20)]
-    await engine.apply(_generation(keys, 0))
+    hosts = ["host/a", "host/b/x", "host/c"]
+    await engine.apply(_generation(keys, 0).put(hosts[0], b"the guest"))
     done = asyncio.Event()
 
     async def write() -> None:
         try:
             for number in range(1, 20 + bench.profile.rounds):
-                await engine.apply(_generation(keys, number))
+                batch = _generation(keys, number).put(hosts[number % 3], b"the guest")
+                await engine.apply(batch.delete(hosts[(number - 1) % 3]))
                 await asyncio.sleep(0)
         finally:
             done.set()
@@ -248,6 +250,9 @@ async def get_many_shows_one_moment(bench: Bench) -> None:
             found = await engine.get_many(keys)
             if len(found) != len(keys) or len(set(found.values())) != 1:
                 engine.fail(f"get_many saw two generations at once: {found!r}")
+            there = await engine.get_many(hosts)
+            if len(there) != 1:
+                engine.fail(f"a guest moves from host to host, and was seen at {sorted(there)!r}")
             await asyncio.sleep(0)
 
     async with asyncio.TaskGroup() as tasks:
