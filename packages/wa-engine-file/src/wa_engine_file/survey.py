@@ -44,9 +44,10 @@ class Contents:
         for key in change.removed:
             self.index.discard(key)
             self._sums.pop(key, None)
-        for key, record in change.records.items():
-            self.index.put(key, record.facts.at)
-            self._sums[key] = (record.facts.size, record.facts.crc)
+        records = change.records
+        self.index.put_all({key: record.facts.at for key, record in records.items()})
+        for key, record in records.items():
+            self._sums[key] = record.facts[1:]
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ prefix is sorted when it is asked for, so the thousands of folders with three ke
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from sortedcontainers import SortedList
 
@@ -65,19 +65,22 @@ class OrderedIndex:
 
     def put(self, key: str, position: int) -> None:
         """Add `key`, or move it to its new position [O3]."""
-        before = self._position.get(key)
-        self._position[key] = position
-        row = (-position, key)
-        if before is None:
-            self._keys.add(key)
-            self._grow(key, row)
-        elif before != position:
-            old = (-before, key)
-            for folder in ancestors(key):
-                view = self._views.get(folder)
-                if view is not None:
-                    view.remove(old)
-                    view.add(row)
+        self.put_all({key: position})
+
+    def put_all(self, positions: Mapping[str, int]) -> None:
+        """Add or move keys; those that share a folder share most of the work."""
+        added: dict[str, list[Row]] = {}
+        for key, position in positions.items():
+            before = self._position.get(key)
+            self._position[key] = position
+            row = (-position, key)
+            if before is None:
+                added.setdefault(key[: key.rfind("/") + 1], []).append(row)
+            elif before != position:
+                self._move(key, (-before, key), row)
+        for folder, rows in added.items():
+            self._keys.update([key for _, key in rows])
+            self._grow(folder, rows)
 
     def discard(self, key: str) -> bool:
         """Forget `key`; tell whether it was there."""
@@ -127,20 +130,22 @@ class OrderedIndex:
         position = self._position
         return sorted([(-position[key], key) for key in self.keys(prefix)])
 
-    def _grow(self, key: str, row: Row) -> None:
-        counts, views = self._counts, self._views
-        folder, end = "", 0
-        while True:
-            count = counts[folder] = counts.get(folder, 0) + 1
-            view = views.get(folder)
+    def _move(self, key: str, old: Row, row: Row) -> None:
+        for folder in ancestors(key):
+            view = self._views.get(folder)
             if view is not None:
+                view.remove(old)
                 view.add(row)
+
+    def _grow(self, folder: str, rows: list[Row]) -> None:
+        for above in ancestors(folder):
+            count = self._counts[above] = self._counts.get(above, 0) + len(rows)
+            view = self._views.get(above)
+            if view is not None:
+                for row in rows:
+                    view.add(row)
             elif count >= VIEW_FROM:
-                views[folder] = PageOrder(self._sorted_rows(folder))
-            end = key.find("/", end) + 1
-            if not end:
-                return
-            folder = key[:end]
+                self._views[above] = PageOrder(self._sorted_rows(above))
 
     def _shrink(self, folder: str, row: Row) -> None:
         count = self._counts[folder] = self._counts[folder] - 1
