@@ -34,7 +34,7 @@ class Sizes:
     ingests: int = 60
     ingests_unsynced: int = 400
     ingests_to_the_end: int = 200
-    pages: int = 300
+    pages: int = 3000
     small_messages: int = 167
     large_messages: int = 166_667
     opened_messages: int = 33_333
