@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -61,22 +62,28 @@ class Hangs(Healthy):
         return None
 
 
+class BlocksTheLoop(Healthy):
+    async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        time.sleep(30)
+        return {}
+
+
 class KeepsTheFirst(Healthy):
     """Of calls at the same time, the first wins: no sequence of calls shows it."""
+
+    orders_applies = True
 
     def __init__(self, session: str, *, timeout: float = 10.0) -> None:
         super().__init__(session, timeout=timeout)
         self._running: list[asyncio.Event] = []
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
-        before = list(self._running)
+        first = not self._running
         done = asyncio.Event()
         self._running.append(done)
         await asyncio.sleep(0)
-        if len(self._running) == 1 or not before:
-            later = self._running[1:]
-            for event in later:
-                await event.wait()
+        for event in self._running[1:] if first else []:
+            await event.wait()
         await super()._apply(operations, fence)
         self._running.remove(done)
         done.set()
@@ -90,6 +97,11 @@ class Persistent(Healthy):
     def __init__(self, session: str, *, timeout: float = 10.0) -> None:
         super().__init__(session, timeout=timeout)
         self._capabilities = replace(self._capabilities, durability=Durability.PROCESS, claims=CORE)
+
+
+class CannotClear(Healthy):
+    async def _clear(self) -> None:
+        raise ZeroDivisionError("cannot clear")
 
 
 class Unopenable(Healthy):

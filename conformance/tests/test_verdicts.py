@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import io
 import json
+import signal
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from wa_conformance.bench import Bench
 from wa_conformance.check import Check, Need, all_checks
+from wa_conformance.cli import progress
 from wa_conformance.judge import Outcome, judge
 from wa_conformance.profile import QUICK
 from wa_conformance.render import to_junit, to_markdown, to_text
@@ -39,11 +44,9 @@ def plain(bench: Bench) -> None:
     asyncio.run(passing(bench))
 
 
-def made(run_: object, *needs: Need, clause: str = "C1", **more: object) -> Check:
+def made(run_: Any, *needs: Need, clause: str = "C1", **more: Any) -> Check:
     name = getattr(run_, "__name__", "")
-    return Check(  # type: ignore[arg-type]
-        f"{clause}.{name}", clause, f"{name}.", run_, frozenset(needs), **more
-    )
+    return Check(f"{clause}.{name}", clause, f"{name}.", run_, frozenset(needs), **more)
 
 
 def subject(text: str = "memory:", claim: str | None = None) -> Subject:
@@ -126,6 +129,40 @@ def test_a_factory_without_an_address_cannot_be_killed_in_another_process() -> N
 
     assert ruling is not None
     assert ruling.status is Status.NOT_RUN
+
+
+def test_an_engine_that_blocks_the_loop_is_stopped() -> None:
+    hasty = replace(QUICK, patience_s=0.2)
+
+    outcome = judge(
+        made(failing), subject("faulty:BlocksTheLoop"), profile=hasty, seed=1, verify=False
+    )
+
+    assert outcome.status is Status.FAILED
+    assert "did not end within 0.2 s [F1: " in outcome.message
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_alarm_of_a_test_runner_stays_set() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        assert word(made(passing)).status is Status.PASSED
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 500
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.mark.parametrize(("terminal", "lines"), [(True, 1), (False, 3)])
+def test_progress_moves_in_place_on_a_terminal(terminal: bool, lines: int) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    listener = progress(stream)
+
+    for place, status in enumerate((Status.PASSED, Status.FAILED, Status.NOT_CLAIMED), start=1):
+        listener(Outcome(f"C1.check-{place}", "C1", "", status, 0.1, "reason"), place, 3)
+
+    assert stream.getvalue().count("\n") == lines
+    assert "C1.check-2" in stream.getvalue()
 
 
 def test_what_is_not_claimed_is_not_judged() -> None:

@@ -20,6 +20,7 @@ from typing import Any, cast
 from wa_conformance.bench import Bench, OccupiedError
 from wa_conformance.check import Check
 from wa_conformance.hooks import HookMissingError
+from wa_conformance.patience import patience
 from wa_conformance.profile import Profile
 from wa_conformance.snippet import snippet_of
 from wa_conformance.subject import Status, Subject
@@ -58,15 +59,16 @@ def bench_for(check: Check, subject: Subject, *, profile: Profile, seed: int) ->
 def perform(check: Check, bench: Bench) -> None:
     """Run a check in an event loop of its own; its error comes out as it is."""
     __tracebackhide__ = True
-    if inspect.iscoroutinefunction(check.run):
-        with asyncio.Runner() as runner:
-            _listen(runner.get_loop(), bench)
-            runner.run(_carried_out(check, bench))
-        return
-    try:
-        check.run(bench)
-    finally:
-        asyncio.run(bench.clean_up())
+    with patience(bench.profile.patience_s, clause=check.clause):
+        if inspect.iscoroutinefunction(check.run):
+            with asyncio.Runner() as runner:
+                _listen(runner.get_loop(), bench)
+                runner.run(_carried_out(check, bench))
+            return
+        try:
+            check.run(bench)
+        finally:
+            asyncio.run(bench.clean_up())
 
 
 def judge(

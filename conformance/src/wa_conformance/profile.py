@@ -25,12 +25,25 @@ class Profile:
     """Keys of a large session, where growth is measured."""
     tasks: int
     """Tasks that call one engine at the same time."""
+    patience_s: float
+    """How long one check may take before it counts as stuck."""
 
 
-QUICK = Profile("quick", examples=12, steps=20, kills=10, rounds=10, keys=5_000, tasks=50)
-FULL = Profile("full", examples=100, steps=40, kills=200, rounds=50, keys=50_000, tasks=1_000)
+QUICK = Profile(
+    "quick", examples=12, steps=20, kills=10, rounds=10, keys=5_000, tasks=50, patience_s=120
+)
+FULL = Profile(
+    "full", examples=100, steps=40, kills=200, rounds=50, keys=50_000, tasks=1_000, patience_s=900
+)
 SOAK = Profile(
-    "soak", examples=5_000, steps=200, kills=2_000, rounds=500, keys=500_000, tasks=5_000
+    "soak",
+    examples=5_000,
+    steps=200,
+    kills=2_000,
+    rounds=500,
+    keys=500_000,
+    tasks=5_000,
+    patience_s=36_000,
 )
 
 PROFILES = {profile.name: profile for profile in (QUICK, FULL, SOAK)}

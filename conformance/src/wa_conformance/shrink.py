@@ -6,6 +6,7 @@ candidate on the reference as well rules that out.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import secrets
 import textwrap
@@ -30,25 +31,75 @@ Opener = Callable[[str, bool, Mapping[str, str]], Awaitable[Engine]]
 
 def shrunk(lines: list[str], program: Program, target: Target) -> list[str]:
     """Drop statements as long as the rest still shows the same failure, and time allows."""
-    deadline = time.monotonic() + BUDGET_S
     trial = Trial(program, target)
     if not trial.shows(lines):
         return lines
-    size = max(1, len(lines) // 2)
+    body = reduced(lines[:-1], lambda kept: trial.shows([*kept, lines[-1]]))
+    lines = [*body, lines[-1]]
+    # What is left may be there only because the last statement names its key.
+    whole = lines
+    kept = reduced(keys_named(whole[-1]), lambda keys: trial.shows(narrowed(whole, keys)))
+    return narrowed(whole, kept)
+
+
+def reduced(items: list[str], shows: Callable[[list[str]], bool]) -> list[str]:
+    """Drop halves, quarters and so on down to single items, as long as it still shows."""
+    deadline = time.monotonic() + BUDGET_S
+    size = max(1, len(items) // 2)
     while True:
-        before = len(lines)
+        before = len(items)
         place = 0
-        while place < len(lines) - 1:
+        while place < len(items):
             if time.monotonic() > deadline:
-                return lines
-            candidate = lines[:place] + lines[min(place + size, len(lines) - 1) :]
-            if trial.shows(candidate):
-                lines = candidate
+                return items
+            candidate = items[:place] + items[place + size :]
+            if shows(candidate):
+                items = candidate
             else:
                 place += size
-        if size == 1 and len(lines) == before:
-            return lines
+        if size == 1 and len(items) == before:
+            return items
         size = max(1, size // 2)
+
+
+def keys_named(statement: str) -> list[str]:
+    """List the strings that stand in lists and as keys of dicts."""
+    found: dict[str, None] = {}
+    for node in ast.walk(ast.parse(_function([statement]))):
+        inner = node.elts if isinstance(node, ast.List) else ()
+        for one in (*inner, *(node.keys if isinstance(node, ast.Dict) else ())):
+            if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                found[one.value] = None
+    return list(found)
+
+
+def narrowed(lines: list[str], keys: list[str]) -> list[str]:
+    """Write the program without the keys of its last statement that are not in `keys`."""
+    gone = set(keys_named(lines[-1])) - set(keys)
+    if not gone:
+        return lines
+    sets = tuple(f".set({key!r}, " for key in gone)
+    body = [line for line in lines[:-1] if not any(begin in line for begin in sets)]
+    tree = _Without(gone).visit(ast.parse(_function([lines[-1]])))
+    return [*body, ast.unparse(tree.body[0].body[0])]
+
+
+class _Without(ast.NodeTransformer):
+    def __init__(self, gone: set[str]) -> None:
+        self._gone = gone
+
+    def visit_List(self, node: ast.List) -> ast.List:
+        node.elts = [one for one in node.elts if not self._is_gone(one)]
+        return node
+
+    def visit_Dict(self, node: ast.Dict) -> ast.Dict:
+        pairs = zip(node.keys, node.values, strict=True)
+        left = [(key, value) for key, value in pairs if not self._is_gone(key)]
+        node.keys, node.values = [key for key, _ in left], [value for _, value in left]
+        return node
+
+    def _is_gone(self, node: ast.expr | None) -> bool:
+        return isinstance(node, ast.Constant) and node.value in self._gone
 
 
 class Trial:
