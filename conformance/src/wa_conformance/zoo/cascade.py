@@ -71,7 +71,7 @@ class LikeIgnoresCaseInCascade(_Cascading):
     breaks = "C1"
 
     def _doomed(self, key: str) -> list[str]:
-        return self._matching(key, re.escape(key) + "/", re.IGNORECASE | re.ASCII)
+        return self._matching(key, re.escape(key) + r"(?:/|\Z)", re.IGNORECASE | re.ASCII)
 
 
 class BackslashEscapesInCascade(_Cascading):
@@ -185,18 +185,6 @@ class CascadeStopsAtThousand(_Cascading):
         return self.store.index.under(key)[:1000]
 
 
-class CascadeTakesEmptyParent(_Cascading):
-    """Sweeps a folder away with its last file, and the value beside the folder with it."""
-
-    breaks = "C1"
-
-    def _doomed(self, key: str) -> list[str]:
-        gone = self.store.index.under(key)
-        parent = key.rpartition("/")[0]
-        alone = parent in self.store.values and self.store.index.count(parent + "/") == len(gone)
-        return [*gone, parent] if alone and gone else gone
-
-
 class DeleteAbsentRaises(Specimen):
     """Raises for a key that is not there: `unlink` without a look at ENOENT."""
 
@@ -258,7 +246,6 @@ SPECIMENS = (
     CascadeNeedsValue,
     CascadeStopsAtPage,
     CascadeStopsAtThousand,
-    CascadeTakesEmptyParent,
     DeleteAbsentRaises,
     DeleteAbsentFailsBatch,
     SlowDelete,

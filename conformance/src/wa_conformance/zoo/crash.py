@@ -17,8 +17,9 @@ from wa_core.storage import Operation
 from wa_conformance.zoo.log import Log, Row, record, records
 from wa_conformance.zoo.persistent import LogSpecimen
 
-DISK_S = 0.002
-"""How long the disk of a slow specimen takes for one write."""
+DISK_S = 0.0005
+"""How long the disk of a slow specimen takes for one write, up to `BUSY` writes a batch."""
+BUSY = 40
 
 
 class TornBatchOnKill(LogSpecimen):
@@ -27,9 +28,10 @@ class TornBatchOnKill(LogSpecimen):
     breaks = "W1"
 
     def _write(self, operations: Sequence[Operation]) -> None:
-        for operation in operations:
+        for number, operation in enumerate(operations):
             super()._write((operation,))
-            time.sleep(DISK_S)
+            if number < BUSY:
+                time.sleep(DISK_S)
 
 
 class TornDeletesOnKill(LogSpecimen):
@@ -40,8 +42,10 @@ class TornDeletesOnKill(LogSpecimen):
     def _write(self, operations: Sequence[Operation]) -> None:
         rows, values = self.log.rows_of(operations)
         self.log.append([row for row in rows if row[0] == "put"], values)
-        time.sleep(DISK_S * 10)
-        self.log.append([row for row in rows if row[0] == "delete"])
+        deletes = [row for row in rows if row[0] == "delete"]
+        if deletes:
+            time.sleep(DISK_S * BUSY)
+            self.log.append(deletes)
 
 
 class InPlaceLog(Log):
@@ -51,7 +55,7 @@ class InPlaceLog(Log):
         """Empty the file, then write it."""
         kept = os.pread(self.file, self.end, 0)
         os.ftruncate(self.file, 0)
-        time.sleep(DISK_S * 5)
+        time.sleep(DISK_S)
         os.pwrite(self.file, kept + record(rows, values), 0)
         self.catch_up()
 

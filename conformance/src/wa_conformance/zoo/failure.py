@@ -181,6 +181,7 @@ class CancelLeaksLock(Specimen):
     """Takes a lock by hand and does not give it back when it is cancelled."""
 
     breaks = "X1"
+    orders_applies = True
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         await self._turn.acquire()
@@ -217,6 +218,7 @@ class CancelClosesEngine(Specimen):
     """Is closed by a cancel: the one connection was in an unknown state."""
 
     breaks = "X1"
+    orders_applies = True
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         try:
@@ -231,6 +233,7 @@ class CancelledWriteLandsLater(Specimen):
     """Goes on with a cancelled write in the background, after newer ones: a shielded thread."""
 
     breaks = "X1"
+    orders_applies = True
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         write = super()._apply
@@ -252,6 +255,7 @@ class CancelSwallowed(Specimen):
     """Swallows a cancel and goes on, so that its caller's timeout has no effect."""
 
     breaks = "X1"
+    orders_applies = True
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         with suppress(asyncio.CancelledError):
@@ -263,6 +267,7 @@ class AbandonedScanHoldsLock(Specimen):
     """Holds the writers' lock while a scan is open, and for ever when it is left half way."""
 
     breaks = "X1"
+    orders_applies = True
 
     async def scan(self, prefix: str = "") -> AsyncGenerator[Entry, None]:
         """Scan under a lock that only the last step gives back."""
@@ -312,6 +317,7 @@ class LosesIndexLines(Specimen):
     """Reads the index, changes it and writes it back: 31 of 32 concurrent lines lost."""
 
     breaks = "X2"
+    orders_applies = True
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         before = set(self.store.index.keys())

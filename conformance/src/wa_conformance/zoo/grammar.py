@@ -95,7 +95,7 @@ class RefusesAngleBrackets(_Refusing):
 class CountsCharacters(Specimen):
     """Measures 512 characters instead of 512 bytes."""
 
-    breaks = "K1"
+    breaks = "K4"
 
     async def set(self, key: str, value: bytes | str | None, *, at: int | None = None) -> None:
         """Write under a key that may be too long."""
@@ -114,7 +114,7 @@ def _too_long_in_bytes_only(key: str) -> bool:
 class AcceptsControlCharacters(Specimen):
     """Takes a newline for an ordinary character of a key."""
 
-    breaks = "K1"
+    breaks = "K4"
 
     async def set(self, key: str, value: bytes | str | None, *, at: int | None = None) -> None:
         """Write, whatever line breaks the key holds."""
@@ -127,7 +127,7 @@ class AcceptsControlCharacters(Specimen):
 class AcceptsLoneSurrogates(Specimen):
     """Writes half a surrogate pair as `?`, which is another key."""
 
-    breaks = "K1"
+    breaks = "K4"
 
     async def set(self, key: str, value: bytes | str | None, *, at: int | None = None) -> None:
         """Write under what is left of the key."""

@@ -325,6 +325,7 @@ class FenceCheckedOutsideStep(_OwnFence):
     """Checks the fence first and writes in a second step; in between the lease may move on."""
 
     breaks = "L3"
+    orders_applies = True
 
     async def _fenced(self, write: Callable[[], None], fence: Lease) -> None:
         self.book.check_current(fence.epoch)

@@ -7,27 +7,15 @@ up to date. 1: not so. 2: the command was wrong.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
 from pathlib import Path
 
-from wa_core.storage import MemoryEngine
-
+from wa_conformance.zoo.rounds import Keeper
 from wa_conformance.zoo.table import Matrix, section_of, written
-from wa_conformance.zoo.trial import (
-    Trial,
-    chosen,
-    controls,
-    is_machine,
-    opened_zoo,
-    specimens,
-    tried_by_name,
-)
+from wa_conformance.zoo.trial import Trial, chosen, controls, specimens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,35 +27,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unknown: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     begun = time.perf_counter()
-    trials = run(options.only or list(engines), options.without, jobs=options.jobs)
-    checks = chosen(without=options.without)
-    print(f"{len(trials)} engines, {len(checks)} checks, {time.perf_counter() - begun:.0f} s")
+    with Keeper(options.without, jobs=options.jobs) as keeper:
+        if options.only:
+            return _print_killers(keeper.all_of(options.only))
+        if options.without:
+            return _print_survivors(keeper.survivors(), options.without)
+        matrix, healthy = keeper.matrix(), keeper.all_of(list(controls()))
     if options.times:
-        _print_times(trials)
-    if options.only:
-        _print_killers(trials)
-        return 0
-    matrix = Matrix(checks, [trial for trial in trials if trial.name in specimens()])
-    if options.without:
-        return _print_survivors(matrix, options.without)
-    faults = [*_faults(matrix, trials), *_document(matrix, options)]
+        _print_times([*healthy, *matrix.trials])
+    faults = [*_faults(matrix, healthy), *_document(matrix, options)]
     print("\n".join(faults) or "every specimen is killed at its clause, every control lives")
+    print(
+        f"{len(engines)} engines, {len(matrix.checks)} checks, {time.perf_counter() - begun:.0f} s"
+    )
     return 1 if faults else 0
 
 
-def run(names: Sequence[str], without: Sequence[str], *, jobs: int) -> list[Trial]:
-    """Try engines in a few processes, those with a disk first: they take longest."""
-    engines = {**controls(), **specimens()}
-    order = sorted(names, key=lambda name: issubclass(engines[name], MemoryEngine))
-    context = multiprocessing.get_context("spawn")
-    with opened_zoo(), ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        trials = pool.map(tried_by_name, order, repeat(tuple(without)))
-        found = {trial.name: trial for trial in trials}
-    return [found[name] for name in names]
-
-
-def _faults(matrix: Matrix, trials: Sequence[Trial]) -> list[str]:
-    healthy = [trial for trial in trials if trial.name in controls()]
+def _faults(matrix: Matrix, healthy: Sequence[Trial]) -> list[str]:
     return [
         *(
             f"control {trial.name} fails {name}: {message}"
@@ -94,18 +70,17 @@ def _document(matrix: Matrix, options: argparse.Namespace) -> list[str]:
     return []
 
 
-def _print_survivors(matrix: Matrix, without: Sequence[str]) -> int:
-    by_name = {check.id: check for check in chosen()}
-    alive = matrix.alive(beside_machines=not any(is_machine(by_name[name]) for name in without))
+def _print_survivors(alive: Sequence[str], without: Sequence[str]) -> int:
     print(f"without {', '.join(without)} these survive: {', '.join(alive) or 'none'}")
     return 0 if alive else 1
 
 
-def _print_killers(trials: Sequence[Trial]) -> None:
+def _print_killers(trials: Sequence[Trial]) -> int:
     for trial in trials:
         print(f"\n{trial.name} ({trial.clause or 'healthy'})")
         for name, message in trial.killed_by.items():
-            print(f"  {name}: {message.splitlines()[0][:160] if message else ''}")
+            print(f"  {name}: {message[:200].splitlines()[0] if message else ''}")
+    return 0
 
 
 def _print_times(trials: Sequence[Trial]) -> None:
@@ -125,7 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("only", nargs="*", metavar="ENGINE", help="these engines, with messages")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the matrix into FILE")
     parser.add_argument("--check", type=Path, metavar="FILE", help="fail if FILE is out of date")
-    parser.add_argument("--without", action="append", default=[], metavar="CHECK-ID")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="CHECK-ID",
+        help="switch a check off, and say which specimens survive",
+    )
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
     parser.add_argument("--times", action="store_true", help="print what took how long")
     return parser

@@ -124,14 +124,14 @@ class LimitNoneIsFifty(Specimen):
         return await super().list(prefix, offset, 50 if limit is None else limit)
 
 
-class LimitNoneIsThousand(Specimen):
-    """Caps a page at a thousand keys, asked or not: the answer of a list API."""
+class LimitNoneIsHundred(Specimen):
+    """Caps a page at a hundred keys, asked or not: the answer of a list API."""
 
     breaks = "O4"
 
     async def list(self, prefix: str = "", offset: int = 0, limit: int | None = 50) -> Page:
-        """List a thousand at most."""
-        return await super().list(prefix, offset, 1000 if limit is None else min(limit, 1000))
+        """List a hundred at most."""
+        return await super().list(prefix, offset, 100 if limit is None else min(limit, 100))
 
 
 class DefaultLimitIgnored(Specimen):
@@ -192,7 +192,7 @@ class OffsetPastEndStartsAgain(Specimen):
 class OffsetWithoutLimitIgnored(Specimen):
     """Forgets the offset when there is no limit: SQL wants both."""
 
-    breaks = "O5"
+    breaks = "O4"
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> Page:
         return await super()._list(prefix, 0 if limit is None else offset, limit)
@@ -327,7 +327,7 @@ class ListLoadsValues(Specimen):
 class CountIgnoresHalfSegments(Specimen):
     """Counts folders only: a prefix that ends inside a segment counts as its folder."""
 
-    breaks = "O6"
+    breaks = "O2"
 
     async def _count(self, prefix: str) -> int:
         return await super()._count(prefix[: prefix.rfind("/") + 1])
@@ -336,7 +336,7 @@ class CountIgnoresHalfSegments(Specimen):
 class CountDrifts(Specimen):
     """Keeps one number that every put raises, also one that rewrites."""
 
-    breaks = "O6"
+    breaks = "O3"
     _extra = 0
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
@@ -358,7 +358,7 @@ SPECIMENS = (
     ListLeavesOutFolderKeys,
     LimitZeroIsAll,
     LimitNoneIsFifty,
-    LimitNoneIsThousand,
+    LimitNoneIsHundred,
     DefaultLimitIgnored,
     NegativeOffsetAccepted,
     NegativeLimitIsAll,

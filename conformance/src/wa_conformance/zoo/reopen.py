@@ -162,7 +162,7 @@ class DustingLog(ForgetfulLog):
 class ForgetsEmptyOnReopen(LogSpecimen):
     """Sweeps empty records out when it is opened: an empty file must be a torn one."""
 
-    breaks = "V1"
+    breaks = "W2"
     log_type = DustingLog
 
 
@@ -178,7 +178,7 @@ class LeaflessLog(ForgetfulLog):
 class ForgetsParentsOnReopen(LogSpecimen):
     """Loads folders as folders, without the value that one of them holds as well."""
 
-    breaks = "K3"
+    breaks = "W2"
     log_type = LeaflessLog
 
 
@@ -193,7 +193,7 @@ class LowercaseLog(ForgetfulLog):
 class FoldsCaseOnReopen(LogSpecimen):
     """Tells `A` from `a` until it is opened again: the names on disk are folded."""
 
-    breaks = "K2"
+    breaks = "W2"
     log_type = LowercaseLog
 
 

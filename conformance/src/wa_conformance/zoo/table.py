@@ -29,27 +29,31 @@ class Matrix:
         """List the specimens that no check of their own clause kills."""
         return [trial for trial in self.trials if not trial.of_its_clause(self.clauses)]
 
-    def survivors(self, check: Check) -> list[str]:
-        """List the specimens that would live if this check were switched off.
+    def candidates(self, check: Check) -> list[str]:
+        """List the specimens that only this check kills, as far as they were tried.
 
         A state machine tries everything, so that it overlaps with every example by nature: an
-        example is compared with the other examples only, a machine with all.
+        example is compared with the other examples only, a machine with all of them.
         """
-        rivals = {
-            other.id
-            for other in self.checks
-            if other.id != check.id and (is_machine(check) or not is_machine(other))
-        }
+        machines = {other.id for other in self.checks if is_machine(other)}
         return [
             trial.name
             for trial in self.trials
-            if check.id in trial.killed_by and not rivals.intersection(trial.killed_by)
+            if check.id in trial.killed_by
+            and not trial.complete
+            and not set(trial.killed_by) - machines - {check.id}
         ]
 
-    def alive(self, *, beside_machines: bool) -> list[str]:
-        """List the specimens that nothing kills; `beside_machines` leaves state machines out."""
-        machines = {check.id for check in self.checks if beside_machines and is_machine(check)}
-        return [trial.name for trial in self.trials if not set(trial.killed_by) - machines]
+    def survivors(self, check: Check) -> list[str]:
+        """List the specimens that would live if this check were switched off."""
+        machines = {other.id for other in self.checks if is_machine(other)}
+        return [
+            trial.name
+            for trial in self.trials
+            if check.id in trial.killed_by
+            and trial.complete
+            and not set(trial.killed_by) - machines - {check.id}
+        ]
 
     def unneeded(self) -> list[Check]:
         """List the checks without which every specimen is still killed."""

@@ -158,17 +158,6 @@ class ListSessionsForgets(UrlSpecimen):
         return sorted(await super().list_sessions(url))[1:]
 
 
-class ListSessionsNamesEmpty(UrlSpecimen):
-    """Lists every session that was ever opened, also those that hold nothing."""
-
-    breaks = "N2"
-
-    async def list_sessions(self, url: EngineUrl) -> list[str]:
-        """Name what has a folder."""
-        names = self._place(url).glob("*/name")
-        return [name.read_text(encoding="utf-8") for name in names]
-
-
 class Everything(dict[str, EntryPoint]):
     """The entry points of an installation in which one package answers for all schemes."""
 
@@ -208,16 +197,6 @@ class FragmentIgnored(UrlSpecimen):
     def session(self, url: EngineUrl) -> str:
         """Know one session."""
         return "default"
-
-
-class NoFragmentIsNameless(UrlSpecimen):
-    """Opens a session without a name where the URL names none, instead of `default`."""
-
-    breaks = "U2"
-
-    def session(self, url: EngineUrl) -> str:
-        """Take nothing for a name."""
-        return url.session or ""
 
 
 class NeedsSlashes(UrlSpecimen):
@@ -320,10 +299,8 @@ class GrantsPowerOnWeak(UrlSpecimen):
 SPECIMENS: tuple[type[UrlSpecimen], ...] = (
     ListSessionsMangles,
     ListSessionsForgets,
-    ListSessionsNamesEmpty,
     SwallowsEveryScheme,
     FragmentIgnored,
-    NoFragmentIsNameless,
     NeedsSlashes,
     PasswordInRepr,
     PasswordInError,

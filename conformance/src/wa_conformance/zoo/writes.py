@@ -59,15 +59,15 @@ class BatchChunks(Specimen):
 
 
 class HalfAppliedBatch(Specimen):
-    """Keeps what was written before an operation that the backend refuses."""
+    """Writes a batch in two transactions, first its first half and then the rest."""
 
     breaks = "W1"
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
-        for operation in operations:
-            if len(operation.key) > 500 and len(operations) > 1:
-                raise StorageError("row too long")
-            await super()._apply((operation,), fence)
+        half = len(operations) // 2
+        await super()._apply(operations[:half], fence)
+        await asyncio.sleep(0)
+        await super()._apply(operations[half:], fence)
 
 
 class BatchDeletesFirst(Specimen):
@@ -258,6 +258,7 @@ class LastCallLoses(Specimen):
     """Lets batches overtake each other: saves in reverse order, arcaelas 7.4.1."""
 
     breaks = "W6"
+    orders_applies = True
     _calls = 0
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
@@ -271,6 +272,7 @@ class SmallBatchesOvertake(Specimen):
     """Sends large values on a second connection, where they arrive later."""
 
     breaks = "W6"
+    orders_applies = True
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         if any(isinstance(each, Put) and len(each.value) > 1000 for each in operations):
@@ -282,6 +284,7 @@ class DeletesOvertake(Specimen):
     """Runs deletes at once and queues the puts."""
 
     breaks = "W6"
+    orders_applies = True
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         if not any(isinstance(each, Delete) for each in operations):
