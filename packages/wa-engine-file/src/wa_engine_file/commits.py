@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wa_core.errors import WaError
+from wa_core.errors import EngineClosedError, WaError
 from wa_core.storage import Lease, Operation, Put
 
 from wa_engine_file.change import Change
@@ -47,6 +47,7 @@ class Commits:
         self._queue: deque[Waiting] = deque()
         self._singly = 0
         self._busy = False
+        self._refuses = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -64,8 +65,18 @@ class Commits:
         """Return when nothing waits and nothing is in flight."""
         await self._idle.wait()
 
+    def refuse(self) -> None:
+        """Commit nothing from now on; what still waits fails, for the store is being closed."""
+        self._refuses = True
+        for waiting in self._queue:
+            if not waiting.done.done():
+                waiting.done.set_exception(EngineClosedError())
+        self._queue.clear()
+
     def _pump(self) -> None:
         """Start the next commit if none is in flight."""
+        if self._refuses:
+            self.refuse()
         self._idle.clear()
         while self._queue and not self._busy:
             change, members = self._plan(self._take())

@@ -124,13 +124,13 @@ class FileEngine(Engine):
 
     async def _close(self) -> None:
         try:
-            async with asyncio.timeout(self.timeout):
-                await self._commits.drained()
-                await self._worker.submit(self.let_go)
-        except TimeoutError as exc:
-            raise EngineUnavailableError(f"no answer within {self.timeout:g} s") from exc
+            await self._commits.drained()
         finally:
+            # Also when this is cancelled or takes too long: whoever opens next needs the lock.
+            self._commits.refuse()
+            gone = self._worker.submit(self.let_go)
             self._worker.stop()
+        await gone
 
     def let_go(self) -> None:
         """Close the store, then the lock: on the worker's thread, for while that is stuck nobody

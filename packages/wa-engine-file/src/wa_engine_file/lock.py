@@ -27,11 +27,16 @@ class WriterLock:
             holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip()
             self.release()
             raise EngineBusyError(holder or "a process that just opened it") from exc
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
-        """Let the next writer in."""
+        """Let the next writer in, also where a child process has inherited the handle."""
         if self._handle is not None:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
             os.close(self._handle)
             self._handle = None

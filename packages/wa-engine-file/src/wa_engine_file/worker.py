@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -50,19 +51,21 @@ class Worker:
                 result = work()
             except BaseException as exc:
                 error = exc
-            try:
+            with suppress(RuntimeError):  # of a closed event loop, where nobody is left to tell
                 loop.call_soon_threadsafe(self._finish, future, result, error)
-            except RuntimeError:
-                return  # the event loop is closed: nobody is left to tell
             del work, future, loop, job, result, error
 
     def _finish(
         self, future: asyncio.Future[Any], result: object, error: BaseException | None
     ) -> None:
+        if not future.cancelled():
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        # Counted until whoever waits has been woken: what was read is compared with the index,
+        # which must not change in between.
+        asyncio.get_running_loop().call_soon(self._forget)
+
+    def _forget(self) -> None:
         self.waiting -= 1
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
