@@ -7,13 +7,12 @@ write becomes true and `commits` for their order.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from wa_core.errors import CorruptRecordError, EngineUnavailableError
+from wa_core.errors import CorruptRecordError
 from wa_core.storage import (
     DEFAULT_TIMEOUT_S,
     FULL,
