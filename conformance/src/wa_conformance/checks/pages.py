@@ -89,6 +89,18 @@ async def limits_and_offsets(bench: Bench) -> None:
 
 
 @check("O4")
+async def all_is_more_than_any_page(bench: Bench) -> None:
+    """limit=None, or a limit of thousands, lists thousands: there is no hidden page size."""
+    engine = await bench.open()
+    names = [f"lid/{number}" for number in range(2_300)]
+    await fill(bench, engine, names, chunk=500)
+    await engine.expect_list(names[::-1], limit=None)
+    await engine.expect_list(names[::-1], "lid/", limit=3_000)
+    await engine.expect_list(names[1_999::-1], "lid/", 300, limit=None)
+    await engine.expect_list(names[1_999:299:-1], "lid/", 300, limit=1_700)
+
+
+@check("O4")
 async def an_empty_session_has_empty_pages(bench: Bench) -> None:
     """In an empty session every page is empty and every count 0."""
     engine = await bench.open()
