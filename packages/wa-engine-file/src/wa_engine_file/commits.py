@@ -51,6 +51,11 @@ class Commits:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a commit is in flight whose effect the contents do not show yet."""
+        return self._busy
+
     async def submit(
         self, operations: Sequence[Operation] | None, fence: Lease | None = None
     ) -> None:

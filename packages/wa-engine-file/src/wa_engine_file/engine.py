@@ -76,13 +76,13 @@ class FileEngine(Engine):
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         contents = self._store.contents
-        present = [key for key in keys if key in contents.index]
-        if not present:
+        wanted = keys if self._commits.busy else [key for key in keys if key in contents.index]
+        if not wanted:
             return {}
         read = self._store.read
-        values = await self._worker.submit(lambda: [read(key) for key in present])
+        values = await self._worker.submit(lambda: [read(key) for key in wanted])
         # The answer is as old as the index is now: both are behind the same last commit.
-        pairs = zip(present, values, strict=True)
+        pairs = zip(wanted, values, strict=True)
         return {key: proven(contents, key, value) for key, value in pairs if key in contents.index}
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:

@@ -62,6 +62,7 @@ def _open_reader(url: EngineUrl) -> FileReader:
 
 def _open_writer(url: EngineUrl) -> FileEngine:
     base, disk = _folder(url), Disk()
+    timeout = url.timeout or DEFAULT_TIMEOUT_S
     with file_errors():
         make_base(disk, base)
         durability = _durability(url, base)
@@ -77,7 +78,6 @@ def _open_writer(url: EngineUrl) -> FileEngine:
         except BaseException:
             lock.release()
             raise
-    timeout = url.timeout or DEFAULT_TIMEOUT_S
     return FileEngine(store, lock, durability=durability, timeout=timeout)
 
 
