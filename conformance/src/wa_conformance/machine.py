@@ -144,6 +144,10 @@ class Programs(RuleBasedStateMachine):
         """Close one object and open the session again."""
         place = pick % len(self.probes)
         self.probes[place] = self.run(self.bench.reopen(self.probes[place]))
+        self.reopened()
+
+    def reopened(self) -> None:
+        """Forget what ended with a closed object."""
 
     def reopens(self) -> bool:
         """Tell whether the session outlives its engine."""
@@ -177,6 +181,7 @@ class BatchPrograms(Programs):
     def __init__(self) -> None:
         super().__init__()
         self.leases: list[Lease] = []
+        self.releasable: list[Lease] = []
         self.held = False
 
     def steps(self, drawn: Drawn) -> list[Step]:
@@ -258,13 +263,18 @@ class BatchPrograms(Programs):
         last = self.leases[-1].epoch if self.leases else 0
         demand(probe, lease.epoch > last, f"epoch {lease.epoch} was given after {last}")
         self.leases.append(lease)
+        self.releasable.append(lease)
         self.held = True
 
-    @precondition(lambda self: self.leases)
+    def reopened(self) -> None:
+        """Release no lease through an engine that is closed."""
+        self.releasable.clear()
+
+    @precondition(lambda self: self.releasable)
     @rule(pick=_picks)
     def release(self, pick: int) -> None:
         """Release one of the leases there were; only the current one has an effect."""
-        lease = self.leases[pick % len(self.leases)]
+        lease = self.releasable[pick % len(self.releasable)]
         self.run(self.probes[0].release(lease))
         self.held = self.held and lease is not self.leases[-1]
 
