@@ -49,6 +49,7 @@ class Disk:
         """Write a file that is not there yet, with the modification time `at` in microseconds."""
         handle = os.open(path, _NEW, FILE_MODE)
         try:
+            make_private(handle)
             self._fill(handle, data)
             os.utime(handle, ns=(at * 1000, at * 1000))
         finally:
@@ -57,7 +58,9 @@ class Disk:
     def open_log(self, path: str) -> int:
         """Open a file for writing at offsets, made when it is missing."""
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(path, flags, FILE_MODE)
+        handle = os.open(path, flags, FILE_MODE)
+        make_private(handle)
+        return handle
 
     def write_at(self, handle: int, data: bytes, offset: int) -> None:
         """Write all of `data` at `offset` of an open log."""
@@ -98,6 +101,9 @@ class Disk:
         except FileExistsError:
             if not os.path.isdir(path) or os.path.islink(path):
                 raise
+        else:
+            if os.lstat(path).st_mode & 0o777 != FOLDER_MODE:
+                os.chmod(path, FOLDER_MODE)
 
     def drop_folder(self, path: str) -> bool:
         """Remove an empty folder; tell whether it is gone."""
@@ -147,6 +153,12 @@ class Disk:
                 raise OSError(ctypes.get_errno(), "syncfs")
         finally:
             os.close(handle)
+
+
+def make_private(handle: int) -> None:
+    """Give a file its mode where the umask or an older program gave it another."""
+    if os.fstat(handle).st_mode & 0o777 != FILE_MODE:
+        os.fchmod(handle, FILE_MODE)
 
 
 def _find_syncfs() -> Callable[[int], int] | None:

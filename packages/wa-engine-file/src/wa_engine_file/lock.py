@@ -12,6 +12,8 @@ import socket
 
 from wa_core.errors import EngineBusyError
 
+from wa_engine_file.disk import make_private
+
 NAME = "lock"
 
 
@@ -21,6 +23,7 @@ class WriterLock:
     def __init__(self, control: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._handle: int | None = os.open(f"{control}/{NAME}", flags, 0o600)
+        make_private(self._handle)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
