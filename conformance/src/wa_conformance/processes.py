@@ -128,6 +128,8 @@ async def _started(*arguments: str) -> AsyncIterator[Child]:
         *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        # A factory must be found there as it was found here.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     started = Child(process)
     try:
