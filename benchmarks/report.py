@@ -62,7 +62,8 @@ def as_markdown(run: Run, *, title: str) -> str:
         f"# {title}",
         "",
         f"`{run.command}` on {facts['date']}: Python {facts['python']}, {facts['cores']} cores, "
-        f"{run.rounds} rounds, {run.seconds:.0f} s. This page is written by that command.",
+        f"{run.rounds} rounds, {run.seconds:.0f} s. The load over the last five minutes was "
+        f"{facts['load']}, our own process included. This page is written by that command.",
         "",
         "| what | against | | ratio (lowest to highest) | target | | ours | other |",
         "|---|---|---|---|---|---|---|---|",
@@ -86,6 +87,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[1], 1),
         "rounds": run.rounds,
     }
 
