@@ -149,6 +149,8 @@ class ManifestFile:
         self._folder = folder
         self._path = f"{folder}/{NAME}"
         self._synced = synced
+        self.sound = True
+        """Whether all is known to be on the disk that was to be."""
         self._head = b""
         self._handle: int | None = None
         self._length = 0
@@ -172,9 +174,11 @@ class ManifestFile:
         if self._synced:
             self._disk.sync_path(temporary)
         self._disk.rename(temporary, self._path)
+        self.sound = False
         if self._synced:
             self._disk.sync_path(self._folder)
         self._open(len(data), len(facts), live=len(facts))
+        self.sound = True
 
     def append(self, facts: dict[str, Facts | None], covered: Covered) -> None:
         """Add a block, synced; rewrite the file when most of it is history."""
@@ -201,6 +205,7 @@ class ManifestFile:
         try:
             self._disk.sync_log(self._handle)
         except BaseException:
+            self.sound = False
             with suppress(OSError):
                 self._disk.truncate(self._handle, self._length)
             raise

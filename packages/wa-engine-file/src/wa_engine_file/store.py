@@ -58,6 +58,7 @@ class Store:
         self._block: dict[str, Facts | None] = {}
         self._checkpoint: threading.Thread | None = None
         self._fault: BaseException | None = None
+        self._unwritten: tuple[dict[str, Facts | None], Covered] | None = None
         try:
             self._begin_with(self._recover(adopt=adopt))
         except BaseException:
@@ -116,13 +117,14 @@ class Store:
 
     def close(self) -> None:
         """Bring the folder up to date and let go; what cannot be done stays in the journal."""
+        self._wait_for_checkpoint()
         try:
             self._settle()
-            self._wait_for_checkpoint()
             self._check_sound()
+            self._write_down()
             self._save(self._dirt, self._block, self._covered())
             self.tree.sweep()
-        except (OSError, EngineUnavailableError) as exc:
+        except (OSError, MemoryError, EngineUnavailableError) as exc:
             _log.warning("the journal keeps what the folder lacks, until the next open: %s", exc)
         finally:
             self._segment.close()
@@ -151,6 +153,7 @@ class Store:
         """Go on in the other segment, and sync in the background what this one has covered."""
         self._wait_for_checkpoint()
         self._check_sound()
+        self._write_down()
         dirt, block, covered = self._dirt, self._block, self._covered()
         following = self._begin_segment(covered.generation + 1)
         self._segment.close()
@@ -176,13 +179,21 @@ class Store:
         try:
             self._save(dirt, block, covered)
         except BaseException as exc:
-            self._fault = exc
+            # What could only not be written down, for the disk is full, is tried again.
+            if self._unwritten is None or not self._manifest.sound:
+                self._fault = exc
 
     def _save(self, dirt: Dirt, block: dict[str, Facts | None], covered: Covered) -> None:
         """Sync the folder, then write down that it is right up to here."""
         if self._synced:
             dirt.sync(self._disk, self.tree.base)
-        self._manifest.append(block, covered)
+        self._unwritten = block, covered
+        self._write_down()
+
+    def _write_down(self) -> None:
+        if self._unwritten is not None:
+            self._manifest.append(*self._unwritten)
+            self._unwritten = None
 
     def _wait_for_checkpoint(self) -> None:
         if self._checkpoint is not None:
