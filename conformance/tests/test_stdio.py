@@ -267,7 +267,7 @@ async def test_many_calls_share_the_line(target_of: MakeTarget) -> None:
 def test_any_engine_can_be_judged_through_the_pipe() -> None:
     subject = Subject.of(parse_target(CHILD))
 
-    report = run(subject, profile=QUICK, seed=1, only=["K3", "V1", "G2", "G3", "L1", "W3"])
+    report = run(subject, profile=QUICK, seed=1, only=["K3", "G2", "G3", "W3"])
 
     assert report.exit_code == 0, report.to_json()
     assert report.count(Status.PASSED) > 10
