@@ -122,9 +122,21 @@ class Bench:
         emptied = [name for name in self._opened if await self._empty_at_once(name)]
         await self.close()
         for session in [name for name in self._opened if name not in emptied]:
-            await self._empty(session)
+            if not self._forgettable(session):
+                await self._empty(session)
+        await self._forget()
         self._opened.clear()
         await self.target.release()
+
+    async def _forget(self) -> None:
+        """Let the target's own hook remove what an empty session leaves: folders, say."""
+        for session in filter(self._forgettable, self._opened):
+            assert isinstance(self.target, UrlTarget)
+            await self.hooks.forget(self.target.url(session))
+
+    def _forgettable(self, session: str) -> bool:
+        ours = isinstance(self.target, UrlTarget) and session.startswith("conf-")
+        return ours and self.hooks.has("forget")
 
     async def _open(
         self, name: str, session: str, read_only: bool, params: Mapping[str, str]

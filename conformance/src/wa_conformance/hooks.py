@@ -16,7 +16,7 @@ from typing import cast
 from wa_core.storage import Durability, Engine, MemoryEngine, MemoryStore
 
 GROUP = "wa.conformance"
-NAMES = ("damage", "stall", "resume", "residue", "pretend_newer", "weak_places")
+NAMES = ("damage", "stall", "resume", "residue", "pretend_newer", "weak_places", "forget")
 
 
 class HookMissingError(Exception):
@@ -75,10 +75,15 @@ class Hooks:
         found = cast("list[tuple[str, str]]", await self._call("weak_places"))
         return [(url, Durability(level)) for url, level in found]
 
+    async def forget(self, url: str) -> None:
+        """Remove what the backend keeps of a session that is empty and closed, if anything."""
+        if self.has("forget"):
+            await self._call("forget", url)
+
     async def _call(self, name: str, *arguments: object) -> object:
         if not self.has(name):
             raise HookMissingError(name)
-        if self._listener is not None:
+        if self._listener is not None and name != "forget":
             self._listener(name)
         result = getattr(self._source, name)(*arguments)
         return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result

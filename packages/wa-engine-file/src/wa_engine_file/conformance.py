@@ -6,13 +6,15 @@ The suite finds them by the entry point group `wa.conformance`; nothing of it is
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 
-from wa_core.storage import Durability, Engine
+from wa_core.storage import Durability, Engine, EngineUrl
 
 from wa_engine_file.engine import FileEngine
 from wa_engine_file.keys import CONTROL
 from wa_engine_file.manifest import FORMAT, NAME
+from wa_engine_file.provider import folder_of
 
 
 class FileHooks:
@@ -55,6 +57,12 @@ class FileHooks:
             text = manifest.read()
             manifest.seek(0)
             manifest.write(text.replace(b"wa-file %d " % FORMAT, b"wa-file %d " % (FORMAT + 1), 1))
+
+    def forget(self, url: str) -> None:
+        """Remove the folder of a session that the suite made and has closed."""
+        folder = folder_of(EngineUrl.parse(url))
+        if os.path.basename(folder).startswith("conf-"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def weak_places(self) -> list[tuple[str, Durability]]:
         """Name places that cannot give power durability."""

@@ -54,14 +54,14 @@ def _give_back(opening: asyncio.Future[FileEngine]) -> None:
 
 
 def _open_reader(url: EngineUrl) -> FileReader:
-    base = _folder(url)
+    base = folder_of(url)
     if not os.path.isdir(base):
         raise EngineConfigError("nothing to read", "there is no such folder: check the path")
     return FileReader(Watch(Disk(), base), timeout=url.timeout or DEFAULT_TIMEOUT_S)
 
 
 def _open_writer(url: EngineUrl) -> FileEngine:
-    base, disk = _folder(url), Disk()
+    base, disk = folder_of(url), Disk()
     timeout = url.timeout or DEFAULT_TIMEOUT_S
     with file_errors():
         make_base(disk, base)
@@ -112,6 +112,7 @@ def _place(url: EngineUrl) -> str:
     return os.path.realpath(url.path)
 
 
-def _folder(url: EngineUrl) -> str:
+def folder_of(url: EngineUrl) -> str:
+    """Return the folder of the session that `url` names, made or not."""
     safe = url.params.get("spelling") == Spelling.SAFE
     return session_folder(_place(url), url.session or "", safe=safe)
