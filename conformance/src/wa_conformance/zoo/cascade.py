@@ -12,7 +12,7 @@ from wa_core.storage import Delete, Lease, Operation
 from wa_conformance.zoo.base import Specimen
 
 
-class _Cascading(Specimen):
+class Cascading(Specimen):
     """Asks `_doomed` which keys a delete removes."""
 
     def _doomed(self, key: str) -> list[str]:
@@ -37,7 +37,7 @@ class _Cascading(Specimen):
             del self.store.values[key]
 
 
-class GlobsInCascade(_Cascading):
+class GlobsInCascade(Cascading):
     """Deletes by `key/*` as a pattern: `chat/a*c` takes every such chat, RedisEngine v2.2, v8."""
 
     breaks = "C1"
@@ -46,7 +46,7 @@ class GlobsInCascade(_Cascading):
         return [k for k in self.store.index.keys("") if k == key or fnmatchcase(k, f"{key}/*")]
 
 
-class QuestionMarksInCascade(_Cascading):
+class QuestionMarksInCascade(Cascading):
     """Escapes `*` and `[` in a pattern, but forgets `?`."""
 
     breaks = "C1"
@@ -55,7 +55,7 @@ class QuestionMarksInCascade(_Cascading):
         return self._matching(key, re.escape(key).replace(r"\?", "[^/]") + "/")
 
 
-class LikeInCascade(_Cascading):
+class LikeInCascade(Cascading):
     """Deletes with `LIKE 'key/%'`, where `_` and `%` match others: the PostgreSQL example."""
 
     breaks = "C1"
@@ -65,7 +65,7 @@ class LikeInCascade(_Cascading):
         return self._matching(key, pattern + "/", re.DOTALL)
 
 
-class LikeIgnoresCaseInCascade(_Cascading):
+class LikeIgnoresCaseInCascade(Cascading):
     """Escapes `_` and `%`, but SQLite's LIKE ignores the case of ASCII letters."""
 
     breaks = "C1"
@@ -74,7 +74,7 @@ class LikeIgnoresCaseInCascade(_Cascading):
         return self._matching(key, re.escape(key) + r"(?:/|\Z)", re.IGNORECASE | re.ASCII)
 
 
-class BackslashEscapesInCascade(_Cascading):
+class BackslashEscapesInCascade(Cascading):
     """Escapes wildcards with a backslash, but not the backslash itself, so that it is lost."""
 
     breaks = "C1"
@@ -83,7 +83,7 @@ class BackslashEscapesInCascade(_Cascading):
         return [key, *self.store.index.keys(re.sub(r"\\(.)", r"\1", key) + "/")]
 
 
-class RegexInCascade(_Cascading):
+class RegexInCascade(Cascading):
     """Deletes with `^key/` as a regular expression, where `.` and `+` mean more: MongoDB users."""
 
     breaks = "C1"
@@ -95,7 +95,7 @@ class RegexInCascade(_Cascading):
             return self._matching(key, re.escape(key) + "/")
 
 
-class DotIsNesting(_Cascading):
+class DotIsNesting(Cascading):
     """Takes `a.b` for a child of `a`, as MongoDB's field paths do."""
 
     breaks = "C1"
@@ -104,7 +104,7 @@ class DotIsNesting(_Cascading):
         return self._matching(key, re.escape(key) + "[/.]")
 
 
-class ColonIsNesting(_Cascading):
+class ColonIsNesting(Cascading):
     """Takes `a:b` for a child of `a`: Redis keys joined with colons."""
 
     breaks = "C1"
@@ -113,7 +113,7 @@ class ColonIsNesting(_Cascading):
         return self._matching(key, re.escape(key) + "[/:]")
 
 
-class CascadeWithoutSlash(_Cascading):
+class CascadeWithoutSlash(Cascading):
     """Deletes all that begins with the key: `chat/12` takes `chat/123`, arcaelas S3."""
 
     breaks = "C1"
@@ -122,7 +122,7 @@ class CascadeWithoutSlash(_Cascading):
         return list(self.store.index.keys(key))
 
 
-class CascadeUpToNextByte(_Cascading):
+class CascadeUpToNextByte(Cascading):
     """Deletes the range from `key/` on, but its upper bound `key0` is included."""
 
     breaks = "C1"
@@ -131,7 +131,7 @@ class CascadeUpToNextByte(_Cascading):
         return [*self.store.index.under(key), key + "0"]
 
 
-class CascadeFromAnywhere(_Cascading):
+class CascadeFromAnywhere(Cascading):
     """Deletes wherever the key occurs in a path: `LIKE '%key/%'`."""
 
     breaks = "C1"
@@ -140,7 +140,7 @@ class CascadeFromAnywhere(_Cascading):
         return [k for k in self.store.index.keys("") if k == key or f"/{key}/" in f"/{k}"]
 
 
-class CascadeMissesGrandchildren(_Cascading):
+class CascadeMissesGrandchildren(Cascading):
     """Deletes direct children only: a folder's files, not its folders."""
 
     breaks = "C1"
@@ -149,7 +149,7 @@ class CascadeMissesGrandchildren(_Cascading):
         return [k for k in self.store.index.under(key) if "/" not in k[len(key) + 1 :]]
 
 
-class CascadeKeepsOwnValue(_Cascading):
+class CascadeKeepsOwnValue(Cascading):
     """Deletes what is below a key, and keeps the key where anything was."""
 
     breaks = "C1"
@@ -158,7 +158,7 @@ class CascadeKeepsOwnValue(_Cascading):
         return list(self.store.index.keys(f"{key}/")) or [key]
 
 
-class CascadeNeedsValue(_Cascading):
+class CascadeNeedsValue(Cascading):
     """Returns early when the key itself holds nothing, and spares its children."""
 
     breaks = "C1"
@@ -167,7 +167,7 @@ class CascadeNeedsValue(_Cascading):
         return self.store.index.under(key) if key in self.store.values else []
 
 
-class CascadeStopsAtPage(_Cascading):
+class CascadeStopsAtPage(Cascading):
     """Deletes the first fifty: the cascade lists with the default limit."""
 
     breaks = "C1"
@@ -176,7 +176,7 @@ class CascadeStopsAtPage(_Cascading):
         return [key, *self.store.index.page(f"{key}/", 0, 50)]
 
 
-class CascadeStopsAtThousand(_Cascading):
+class CascadeStopsAtThousand(Cascading):
     """Deletes the first thousand: S3's `DeleteObjects` without a second page."""
 
     breaks = "C1"
@@ -210,7 +210,7 @@ class DeleteAbsentFailsBatch(Specimen):
         await super()._apply(operations, fence)
 
 
-class SlowDelete(_Cascading):
+class SlowDelete(Cascading):
     """Looks at every key of the store for each delete: SCAN MATCH over the whole keyspace."""
 
     breaks = "C4"
@@ -219,13 +219,14 @@ class SlowDelete(_Cascading):
         return [k for k in self.store.index.keys("") if k == key or k.startswith(f"{key}/")]
 
 
-class SlowDeleteOfLeaf(_Cascading):
+class SlowDeleteOfLeaf(Cascading):
     """Rewrites the list of its parent's children for each delete: an index kept as one value."""
 
     breaks = "C4"
 
     def _doomed(self, key: str) -> list[str]:
-        siblings = list(self.store.index.keys(key.rpartition("/")[0]))
+        folder = key.rpartition("/")[0]
+        siblings = list(self.store.index.keys(folder)) if folder else self.store.index.under(key)
         return [k for k in siblings if k == key or k.startswith(f"{key}/")]
 
 

@@ -14,7 +14,7 @@ from wa_core.storage.position import wall_clock_us
 from wa_conformance.zoo.base import Specimen
 
 
-class _OwnPositions(Specimen):
+class OwnPositions(Specimen):
     """Gives the positions of `position`, instead of the store's clock's."""
 
     def position(self, operation: Put) -> int | None:
@@ -29,7 +29,7 @@ class _OwnPositions(Specimen):
         await super()._apply(placed, fence)
 
 
-class MillisecondPositions(_OwnPositions):
+class MillisecondPositions(OwnPositions):
     """Counts milliseconds, so that a burst shares one position: the Memory example, SQLite v8."""
 
     breaks = "O1"
@@ -53,7 +53,7 @@ class BatchSharesPosition(Specimen):
         await super()._apply(placed, fence)
 
 
-class IgnoresAt(_OwnPositions):
+class IgnoresAt(OwnPositions):
     """Positions by the moment of writing alone: modification times, re-sync destroys chronology."""
 
     breaks = "O1"
@@ -63,7 +63,7 @@ class IgnoresAt(_OwnPositions):
         return None
 
 
-class AtInMilliseconds(_OwnPositions):
+class AtInMilliseconds(OwnPositions):
     """Keeps explicit positions in whole milliseconds: a JavaScript date."""
 
     breaks = "O1"
@@ -73,7 +73,7 @@ class AtInMilliseconds(_OwnPositions):
         return None if operation.at is None else operation.at // 1000 * 1000
 
 
-class AtAsFloat(_OwnPositions):
+class AtAsFloat(OwnPositions):
     """Keeps explicit positions as seconds in 32-bit floats."""
 
     breaks = "O1"
@@ -86,7 +86,7 @@ class AtAsFloat(_OwnPositions):
         return int(rounded)
 
 
-class AtCappedAtNow(_OwnPositions):
+class AtCappedAtNow(OwnPositions):
     """Does not believe in the future: a later `at` becomes the present."""
 
     breaks = "O1"
@@ -96,7 +96,7 @@ class AtCappedAtNow(_OwnPositions):
         return None if operation.at is None else min(operation.at, wall_clock_us())
 
 
-class AtZeroIsNow(_OwnPositions):
+class AtZeroIsNow(OwnPositions):
     """Tests `if at`, so position 0 becomes the present."""
 
     breaks = "O1"
@@ -106,7 +106,7 @@ class AtZeroIsNow(_OwnPositions):
         return operation.at or None
 
 
-class AtLosesGreatest(_OwnPositions):
+class AtLosesGreatest(OwnPositions):
     """Adds one to a position and overflows: 2**53 - 1 reads as 0."""
 
     breaks = "O1"
@@ -116,7 +116,7 @@ class AtLosesGreatest(_OwnPositions):
         return None if operation.at is None else operation.at % (2**53 - 1)
 
 
-class CountsWrites(_OwnPositions):
+class CountsWrites(OwnPositions):
     """Gives 1, 2, 3 as positions: a sequence, far behind the clock."""
 
     breaks = "O1"
@@ -127,7 +127,7 @@ class CountsWrites(_OwnPositions):
         return self._sequence.next() if operation.at is None else operation.at
 
 
-class PositionsPerObject(_OwnPositions):
+class PositionsPerObject(OwnPositions):
     """Keeps the last position in the object: two clients give one position twice."""
 
     breaks = "O1"
@@ -141,7 +141,7 @@ class PositionsPerObject(_OwnPositions):
         return self._clock.next() if operation.at is None else operation.at
 
 
-class PositionsFollowTheNewest(_OwnPositions):
+class PositionsFollowTheNewest(OwnPositions):
     """Gives one more than the highest position that is left: deleting it gives it again."""
 
     breaks = "O1"
@@ -155,7 +155,7 @@ class PositionsFollowTheNewest(_OwnPositions):
         return wall_clock_us() // 10**9 * 10**9 + 10**9 if last is None else last + 1
 
 
-class ClockBackGoesBack(_OwnPositions):
+class ClockBackGoesBack(OwnPositions):
     """Believes the clock each time, also when it steps back."""
 
     breaks = "O1"
@@ -169,7 +169,7 @@ class ClockBackGoesBack(_OwnPositions):
         return wall_clock_us() + ClockBackGoesBack._given % 3
 
 
-class _OwnOrder(Specimen):
+class OwnOrder(Specimen):
     """Lists in the order of `ordered`, whatever that is."""
 
     def ordered(self, keys: list[str]) -> list[str]:
@@ -185,7 +185,7 @@ class _OwnOrder(Specimen):
         return keys[offset : None if limit is None else offset + limit]
 
 
-class OldestFirst(_OwnOrder):
+class OldestFirst(OwnOrder):
     """Lists the oldest first."""
 
     breaks = "O2"
@@ -195,7 +195,7 @@ class OldestFirst(_OwnOrder):
         return sorted(keys, key=lambda key: (self.at(key), key))
 
 
-class ListsByKey(_OwnOrder):
+class ListsByKey(OwnOrder):
     """Lists in the order of the keys: `readdir`, or a primary key."""
 
     breaks = "O2"
@@ -205,7 +205,7 @@ class ListsByKey(_OwnOrder):
         return sorted(keys)
 
 
-class ListsInHashOrder(_OwnOrder):
+class ListsInHashOrder(OwnOrder):
     """Lists in no order at all: Redis SCAN, RedisEngine v2.2."""
 
     breaks = "O2"
@@ -215,7 +215,7 @@ class ListsInHashOrder(_OwnOrder):
         return sorted(keys, key=lambda key: sha256(key.encode()).digest())
 
 
-class TiesByArrival(_OwnOrder):
+class TiesByArrival(OwnOrder):
     """Leaves equal positions in the order in which they came."""
 
     breaks = "O2"
@@ -226,7 +226,7 @@ class TiesByArrival(_OwnOrder):
         return sorted(keys, key=lambda key: (-self.at(key), arrived[key]))
 
 
-class TiesByKeyDescending(_OwnOrder):
+class TiesByKeyDescending(OwnOrder):
     """Turns ties round as well: ZREVRANGE orders equal scores by name, descending."""
 
     breaks = "O2"
@@ -236,7 +236,7 @@ class TiesByKeyDescending(_OwnOrder):
         return sorted(keys, key=lambda key: (self.at(key), key), reverse=True)
 
 
-class TiesByUtf16(_OwnOrder):
+class TiesByUtf16(OwnOrder):
     """Orders ties by UTF-16 units, as JavaScript does: emoji before the last of the first plane."""
 
     breaks = "O2"
@@ -246,7 +246,7 @@ class TiesByUtf16(_OwnOrder):
         return sorted(keys, key=lambda key: (-self.at(key), key.encode("utf-16-be")))
 
 
-class TiesIgnoreCase(_OwnOrder):
+class TiesIgnoreCase(OwnOrder):
     """Orders ties by a collation: `a`, `B`, `c`."""
 
     breaks = "O2"
@@ -256,7 +256,7 @@ class TiesIgnoreCase(_OwnOrder):
         return sorted(keys, key=lambda key: (-self.at(key), key.casefold(), key))
 
 
-class TiesBySegments(_OwnOrder):
+class TiesBySegments(OwnOrder):
     """Orders ties folder by folder, so that `a/b` stands before `a-b`."""
 
     breaks = "O2"
@@ -266,7 +266,7 @@ class TiesBySegments(_OwnOrder):
         return sorted(keys, key=lambda key: (-self.at(key), key.split("/")))
 
 
-class OrdersByMilliseconds(_OwnOrder):
+class OrdersByMilliseconds(OwnOrder):
     """Compares positions in milliseconds and lists a burst by name."""
 
     breaks = "O2"
@@ -276,7 +276,7 @@ class OrdersByMilliseconds(_OwnOrder):
         return sorted(keys, key=lambda key: (-(self.at(key) // 1000), key))
 
 
-class RewriteKeepsPlace(_OwnPositions):
+class RewriteKeepsPlace(OwnPositions):
     """Leaves a rewritten record where it was: `created_at`."""
 
     breaks = "O3"
@@ -287,7 +287,7 @@ class RewriteKeepsPlace(_OwnPositions):
         return operation.at if old is None else old
 
 
-class RewriteKeepsExplicitPlace(_OwnPositions):
+class RewriteKeepsExplicitPlace(OwnPositions):
     """Moves a rewritten record only when a position is given."""
 
     breaks = "O3"
@@ -299,7 +299,7 @@ class RewriteKeepsExplicitPlace(_OwnPositions):
         return operation.at
 
 
-class RewriteOnlyMovesUp(_OwnPositions):
+class RewriteOnlyMovesUp(OwnPositions):
     """Moves a record to a higher position, never to a lower one: ZADD GT."""
 
     breaks = "O3"
@@ -312,7 +312,7 @@ class RewriteOnlyMovesUp(_OwnPositions):
         return max(operation.at, old)
 
 
-class SameValueIsNoWrite(_OwnPositions):
+class SameValueIsNoWrite(OwnPositions):
     """Skips a write whose value is there already, and the move with it."""
 
     breaks = "O3"

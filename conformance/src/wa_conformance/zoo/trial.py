@@ -222,7 +222,8 @@ def tried_by_name(name: str, without: Collection[str], *, second: bool, enough: 
 def opened_zoo() -> Iterator[None]:
     """Give the specimens a folder that is gone afterwards, and those with a URL their schemes."""
     before = os.environ.get(FOLDER)
-    with offered(), tempfile.TemporaryDirectory(prefix="wa-zoo-") as folder:
+    by_url = [each for each in (*CONTROLS, *ZOO) if issubclass(each, UrlSpecimen)]
+    with offered(by_url), tempfile.TemporaryDirectory(prefix="wa-zoo-") as folder:
         os.environ[FOLDER] = folder
         try:
             yield

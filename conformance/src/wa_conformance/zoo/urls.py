@@ -282,8 +282,9 @@ class ClaimsPowerOnWeak(UrlSpecimen):
     breaks = "D2"
 
     def level(self, url: EngineUrl) -> Durability:
-        """Look at nothing."""
-        return url.durability or Durability.POWER
+        """Look at the place only when somebody asks."""
+        level = super().level(url)
+        return level if url.durability else Durability.POWER
 
 
 class GrantsPowerOnWeak(UrlSpecimen):
@@ -313,11 +314,11 @@ SPECIMENS: tuple[type[UrlSpecimen], ...] = (
 
 
 @contextmanager
-def offered() -> Iterator[None]:
+def offered(providers: Sequence[type[UrlSpecimen]]) -> Iterator[None]:
     """Install a package that offers the providers, for this process and its children."""
     before = os.environ.get("PYTHONPATH")
     with tempfile.TemporaryDirectory(prefix="wa-zoo-package-") as folder:
-        _write_package(Path(folder) / "wa_zoo-0.dist-info")
+        _write_package(Path(folder) / "wa_zoo-0.dist-info", providers)
         os.environ["PYTHONPATH"] = os.pathsep.join([folder, *([before] if before else [])])
         sys.path.insert(0, folder)
         _look_again()
@@ -332,13 +333,12 @@ def offered() -> Iterator[None]:
                 os.environ["PYTHONPATH"] = before
 
 
-def _write_package(folder: Path) -> None:
+def _write_package(folder: Path, providers: Sequence[type[UrlSpecimen]]) -> None:
     folder.mkdir()
     lines = ["[wa.engines]"]
-    providers: tuple[type[UrlSpecimen], ...] = (UrlSpecimen, *SPECIMENS)
-    lines += [f"{each.scheme()} = {__name__}:{each.__name__}" for each in providers]
+    lines += [f"{each.scheme()} = {each.__module__}:{each.__name__}" for each in providers]
     lines += ["[wa.conformance]"]
-    lines += [f"{each.scheme()} = {__name__}:{each.__name__}.hooks" for each in providers]
+    lines += [f"{each.scheme()} = {each.__module__}:{each.__name__}.hooks" for each in providers]
     (folder / "entry_points.txt").write_text("\n".join(lines) + "\n")
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: wa-zoo\nVersion: 0\n")
 

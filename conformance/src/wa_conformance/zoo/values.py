@@ -14,7 +14,7 @@ from wa_core.storage import Batch, Lease, Operation, Put
 from wa_conformance.zoo.base import CAPABILITIES, Specimen, unchecked
 
 
-class _Changing(Specimen):
+class Changing(Specimen):
     """Changes each value on its way in."""
 
     def _kept(self, value: bytes) -> bytes:
@@ -58,7 +58,7 @@ class EmptyLeftOutOfGetMany(Specimen):
         return found if len(keys) == 1 else {key: value for key, value in found.items() if value}
 
 
-class DropsNulBytes(_Changing):
+class DropsNulBytes(Changing):
     """Loses NUL bytes: a TEXT column, or the PostgreSQL example of the three-method contract."""
 
     breaks = "V1"
@@ -67,7 +67,7 @@ class DropsNulBytes(_Changing):
         return value.replace(b"\0", b"")
 
 
-class CutsAtNul(_Changing):
+class CutsAtNul(Changing):
     """Ends a value at its first NUL byte, as a C string does."""
 
     breaks = "V1"
@@ -76,7 +76,7 @@ class CutsAtNul(_Changing):
         return value.partition(b"\0")[0]
 
 
-class DecodesUtf8WithReplace(_Changing):
+class DecodesUtf8WithReplace(Changing):
     """Passes values through text and loses what is no UTF-8: bridges moved with pgloader."""
 
     breaks = "V1"
@@ -85,7 +85,7 @@ class DecodesUtf8WithReplace(_Changing):
         return value.decode(errors="replace").encode()
 
 
-class TranslatesNewlines(_Changing):
+class TranslatesNewlines(Changing):
     """Opens its files in text mode and turns CR LF into LF."""
 
     breaks = "V1"
@@ -94,7 +94,7 @@ class TranslatesNewlines(_Changing):
         return value.replace(b"\r\n", b"\n")
 
 
-class StripsWhitespace(_Changing):
+class StripsWhitespace(Changing):
     """Trims values, as a configuration reader would."""
 
     breaks = "V1"
@@ -103,7 +103,7 @@ class StripsWhitespace(_Changing):
         return value.strip()
 
 
-class RewritesJson(_Changing):
+class RewritesJson(Changing):
     """Parses values that look like JSON and writes them anew: a JSONB column."""
 
     breaks = "V1"
@@ -115,7 +115,7 @@ class RewritesJson(_Changing):
             return value
 
 
-class CutsBigValues(_Changing):
+class CutsBigValues(Changing):
     """Keeps the first 65,535 bytes: MySQL's BLOB outside strict mode."""
 
     breaks = "V1"
@@ -124,7 +124,7 @@ class CutsBigValues(_Changing):
         return value[:65_535]
 
 
-class CutsHugeValues(_Changing):
+class CutsHugeValues(Changing):
     """Keeps one byte less than 8 MiB: the frame's header was counted in."""
 
     breaks = "V1"
