@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from urllib.parse import urlsplit
 
 from wa_core.errors import EngineBusyError
-from wa_core.storage import Batch
+from wa_core.storage import Batch, EngineUrl
 
 from wa_conformance.bench import Bench
 from wa_conformance.probe import Probe
@@ -19,6 +20,8 @@ from wa_conformance.target import TargetError, UrlTarget
 
 CHUNK = 100
 FREE_WITHIN_S = 5.0
+FOREIGN_CLOCK_US = 5_000_000
+"""How far the clock of another machine may be behind this one's."""
 
 
 def value_of(key: str) -> bytes:
@@ -49,6 +52,18 @@ async def fill(
     return pairs
 
 
+async def remove(bench: Bench, probe: Probe, keys: Iterable[str]) -> None:
+    """Delete trees, in one batch where batches are claimed."""
+    if "W1" not in bench.claims:
+        for key in keys:
+            await probe.set(key, None)
+        return
+    batch = Batch()
+    for key in keys:
+        batch.delete(key)
+    await probe.apply(batch)
+
+
 def demand(probe: Probe, condition: bool, message: str) -> None:
     """Demand what no line of the program can say; `message` says what was seen instead."""
     if not condition:
@@ -63,6 +78,17 @@ async def expect_everything(probe: Probe, values: Mapping[str, bytes]) -> None:
         f"sorted(await {probe.name}.list(limit=None)) == {probe.program.value(sorted(values))}",
     )
     await probe.expect_many(list(values), values)
+
+
+def clock_of(bench: Bench) -> int:
+    """Read the clock, in microseconds, at which the backend's clock cannot be earlier."""
+    now = time.time_ns() // 1_000
+    if isinstance(bench.target, UrlTarget):
+        place = EngineUrl.parse(bench.target.url(None)).place
+        host = urlsplit(place).hostname if place.startswith("//") else None
+        if host not in (None, "", "localhost", "127.0.0.1", "::1"):
+            return now - FOREIGN_CLOCK_US
+    return now
 
 
 async def positions(probe: Probe, prefix: str = "") -> dict[str, int]:

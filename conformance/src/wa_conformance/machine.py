@@ -8,7 +8,6 @@ fails, Hypothesis shrinks it and the lines that the probes have recorded are the
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,7 +28,7 @@ from wa_core.storage import Batch, Durability, Lease, is_key
 
 from wa_conformance.bench import Bench
 from wa_conformance.corpus import INVALID, KEYS, TWINS, VALUES
-from wa_conformance.filling import demand, positions
+from wa_conformance.filling import clock_of, demand, positions
 from wa_conformance.model import GREATEST, PAST, Delete, Model, Put, Step
 from wa_conformance.probe import Probe
 from wa_conformance.violation import Violation
@@ -102,7 +101,7 @@ class Programs(RuleBasedStateMachine):
     @rule(pick=_picks, value=_texts, at=_places)
     def put(self, pick: int, value: bytes | str, at: int | None) -> None:
         """Write one record."""
-        clock, key = _clock(), self.key(pick)
+        clock, key = clock_of(self.bench), self.key(pick)
         self.run(self.writer(pick).set(key, value, at=at))
         data = value.encode() if isinstance(value, str) else value
         self.model.apply([Put(key, data, at)], clock=clock)
@@ -194,7 +193,7 @@ class BatchPrograms(Programs):
     @rule(drawn=_batches, times=st.sampled_from((1, 1, 1, 2)))
     def batch(self, drawn: Drawn, times: int) -> None:
         """Apply a batch, and now and then the same one again [W3]."""
-        clock, steps = _clock(), self.steps(drawn)
+        clock, steps = clock_of(self.bench), self.steps(drawn)
         batch, probe = _batch(steps), self.writer(drawn[0][0])
         for _ in range(times):
             self.run(probe.apply(batch))
@@ -203,7 +202,7 @@ class BatchPrograms(Programs):
     @rule(many=st.lists(_batches, min_size=2, max_size=4), pick=_picks)
     def burst(self, many: list[Drawn], pick: int) -> None:
         """Apply batches that nobody awaits in between, and read meanwhile [W1, W6, X2]."""
-        clock = _clock()
+        clock = clock_of(self.bench)
         moments = [dict(self.model.values)]
         batches = []
         for drawn in many:
@@ -282,7 +281,7 @@ class BatchPrograms(Programs):
     @rule(pick=_picks, drawn=_batches)
     def fenced(self, pick: int, drawn: Drawn) -> None:
         """Apply a batch under one of the leases there were: current, or late."""
-        clock, steps, probe = _clock(), self.steps(drawn), self.writer(pick)
+        clock, steps, probe = clock_of(self.bench), self.steps(drawn), self.writer(pick)
         lease = self.leases[pick % len(self.leases)]
         if self.held and lease is self.leases[-1]:
             self.run(probe.apply(_batch(steps), fence=lease))
@@ -331,10 +330,6 @@ def without_shrinking() -> Iterator[None]:
 def _keep_own_notes(error: Violation) -> None:
     # Hypothesis tells the program in its own words, which cannot be pasted; ours are in the error.
     error.__notes__ = []
-
-
-def _clock() -> int:
-    return time.time_ns() // 1_000
 
 
 def _batch(steps: list[Step]) -> Batch:

@@ -7,7 +7,7 @@ from wa_core.storage import Batch
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
 from wa_conformance.corpus import HOSTILE, LONG
-from wa_conformance.filling import demand, expect_everything, fill, value_of
+from wa_conformance.filling import demand, expect_everything, fill, remove, value_of
 from wa_conformance.growth import FEW, MANY, expect_no_growth, median_of
 from wa_conformance.model import covers
 from wa_conformance.probe import Probe
@@ -128,8 +128,7 @@ async def _delete_among(
     await engine.set(key, None)
     left = {each: value for each, value in written.items() if not covers(key, each)}
     await expect_everything(engine, left)
-    for root in sorted({each.split("/")[0] for each in left}):
-        await engine.set(root, None)
+    await remove(bench, engine, sorted({each.split("/")[0] for each in left}))
 
 
 @check("C1")

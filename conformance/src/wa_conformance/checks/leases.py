@@ -156,16 +156,31 @@ async def an_expired_lease_can_be_taken_over(bench: Bench) -> None:
 async def renewing_prolongs(bench: Bench) -> None:
     """A renewed lease is held for the new time: past the end of the old one."""
     engine = await bench.open()
-    lease = await engine.acquire("a", 3 * SHORT_S)
-    await engine.renew(lease, LONG_S)
+    lease = await _renewed_in_time(engine)
     demand(engine, lease.ttl == LONG_S, f"the lease says that it lasts {lease.ttl} s")
-    engine.program.gap("the check waits for the backend's clock")
     over = time.monotonic() + 4 * SHORT_S
     while time.monotonic() < over:
         await engine.expect_raises(LeaseHeldError, "acquire", "b", LONG_S)
         await asyncio.sleep(10 * _POLL_S)
     await engine.apply(Batch().put("k", b"x"), fence=lease)
     await engine.renew(lease)
+
+
+async def _renewed_in_time(engine: Probe) -> Lease:
+    """Take a short lease and prolong it; a machine that was busy for longer tries again."""
+    engine.program.gap("the check waits for the backend's clock")
+    while True:
+        started = time.monotonic()
+        lease = await engine.engine.acquire("a", 3 * SHORT_S)
+        try:
+            await engine.engine.renew_lease(lease, LONG_S)
+        except FencedError as exc:
+            lasted = time.monotonic() - started
+            demand(engine, lasted > 2.5 * SHORT_S, f"{lasted:.3f} s into the lease: {exc}")
+            await lease.release()
+        else:
+            await lease.renew(LONG_S)
+            return lease
 
 
 @check("L2")

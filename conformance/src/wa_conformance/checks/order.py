@@ -10,7 +10,7 @@ from wa_core.storage import MAX_POSITION, Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
-from wa_conformance.filling import demand, expect_everything, fill, positions
+from wa_conformance.filling import clock_of, demand, expect_everything, fill, positions
 from wa_conformance.probe import Probe
 
 
@@ -64,7 +64,7 @@ async def a_given_position_is_the_time(bench: Bench) -> None:
     """A position that the engine gives is in microseconds, and no earlier than its clock."""
     engine = await bench.open()
     for number in range(20):
-        before = time.time_ns() // 1_000
+        before = clock_of(bench)
         await engine.set("k", str(number))
         found = (await positions(engine))["k"]
         after = time.time_ns() // 1_000
