@@ -10,7 +10,7 @@ from wa_core.storage import MAX_POSITION, Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
-from wa_conformance.filling import clock_of, demand, expect_everything, fill, positions
+from wa_conformance.filling import QUEUE_S, clock_of, demand, expect_everything, fill, positions
 from wa_conformance.probe import Probe
 
 
@@ -116,7 +116,7 @@ async def no_position_is_given_twice(bench: Bench) -> None:
 @check("O1")
 async def tasks_get_positions_in_turn(bench: Bench) -> None:
     """Writes from many tasks at once never share a position: later ones are listed first."""
-    engine = await bench.open()
+    engine = await bench.open(timeout=QUEUE_S)
     tasks = min(bench.profile.tasks, 200)
     for _ in range(3):
         names = [f"k/{number}" for number in range(tasks)]

@@ -9,14 +9,14 @@ from wa_core.storage import Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
-from wa_conformance.filling import demand, expect_everything, fill, value_of
+from wa_conformance.filling import QUEUE_S, demand, expect_everything, fill, value_of
 from wa_conformance.probe import Probe
 
 
 @check("X2")
 async def many_tasks_write_at_once(bench: Bench) -> None:
     """Records that many tasks write at the same time are all kept, listed and counted."""
-    engine = await bench.open()
+    engine = await bench.open(timeout=QUEUE_S)
     keys = [f"chat/{number % 5}/message/{number}" for number in range(bench.profile.tasks)]
     async with asyncio.TaskGroup() as tasks:
         for key in keys:
@@ -28,7 +28,7 @@ async def many_tasks_write_at_once(bench: Bench) -> None:
 @check("X2")
 async def many_tasks_read_at_once(bench: Bench) -> None:
     """Tasks that read different keys at the same time each get their own answer."""
-    engine = await bench.open()
+    engine = await bench.open(timeout=QUEUE_S)
     written = await fill(bench, engine, [f"k/{number}" for number in range(40)])
     engine.program.gap("calls ran at the same time")
 
@@ -51,7 +51,7 @@ async def many_tasks_read_at_once(bench: Bench) -> None:
 @check("X2", also=("W1", "C1"))
 async def reads_writes_and_deletes_mix(bench: Bench) -> None:
     """Tasks that write, read, list and delete trees of their own find them as they left them."""
-    engine = await bench.open()
+    engine = await bench.open(timeout=QUEUE_S)
 
     async def live(number: int) -> None:
         root = f"task/{number}"

@@ -15,7 +15,7 @@ from wa_core.storage import Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check, refusal
-from wa_conformance.filling import demand, expect_everything, fill
+from wa_conformance.filling import QUEUE_S, demand, expect_everything, fill
 from wa_conformance.probe import Probe
 
 
@@ -260,7 +260,7 @@ async def a_second_object_lists_what_is_there(bench: Bench) -> None:
 @check("W6")
 async def calls_take_effect_in_their_order(bench: Bench) -> None:
     """Of many saves that nobody awaited in between, the last one called is the one that stays."""
-    engine = await bench.open()
+    engine = await bench.open(timeout=QUEUE_S)
     number = bench.profile.tasks
     async with asyncio.TaskGroup() as tasks:
         for one in range(number):
