@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from wa_engine_file.change import Steps
 from wa_engine_file.disk import MANY, Disk
 
@@ -25,10 +27,21 @@ class Dirt:
             self._folders.add(_parent(path))
 
     def sync(self, disk: Disk, base: str) -> None:
-        """Make all of it survive power loss."""
-        files = [f"{base}/{path}" for path in self._files]
-        folders = [f"{base}/{path}" if path else base for path in self._folders]
-        disk.sync(files, folders, base)
+        """Make all of it survive power loss, each folder before those above it.
+
+        One that was removed meanwhile cannot be synced; that its names are gone is sure only when
+        it is itself gone for sure, from the folder above.
+        """
+        lineage = {above for path in self._folders for above in _lineage(path)}
+        files = [f"{base}/{path}" for path in sorted(self._files)]
+        folders = [f"{base}/{path}" for path in sorted(lineage, key=len, reverse=True)]
+        disk.sync(files, [*folders, base], base)
+
+
+def _lineage(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = _parent(path)
 
 
 def _parent(path: str) -> str:
