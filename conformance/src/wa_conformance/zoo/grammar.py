@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from wa_core.errors import InvalidKeyError
@@ -45,7 +45,7 @@ class _Refusing(Specimen):
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         for operation in operations:
-            if self.refused.search(operation.key):
+            if isinstance(operation, Put) and self.refused.search(operation.key):
                 raise InvalidKeyError(operation.key, "this backend does not take it")
         await super()._apply(operations, fence)
 
@@ -154,11 +154,12 @@ class ChecksOnlyFirstKey(Specimen):
 
     breaks = "K4"
 
-    async def get_many(self, keys: object) -> dict[str, bytes]:
+    async def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Read the rest unchecked."""
-        wanted = list(keys) if isinstance(keys, list | tuple | set) else []
+        wanted = list(keys)
         for key in wanted[:1]:
             check_key(key)
+        wanted = [key for key in wanted if isinstance(key, str)]
         return await self._in_time(self._get_many(wanted))
 
 

@@ -169,7 +169,7 @@ class RenewOfLostIsSilent(Leasing):
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         await self.store.answering()
-        if lease.epoch == self.book.epoch and self.book.held:
+        if lease.epoch == self.book.epoch:
             self.book.renew(lease.epoch, ttl)
 
 
@@ -192,9 +192,15 @@ class RenewRevivesExpiredLease(Leasing):
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         await self.store.answering()
-        if lease.epoch != self.book.epoch:
+        if lease.epoch != self.book.epoch or lease.epoch == self._released:
             raise FencedError(lease.epoch)
         self.book._expires_at = suspend_clock() + ttl
+
+    async def _release(self, lease: Lease) -> None:
+        await super()._release(lease)
+        self._released = lease.epoch
+
+    _released = 0
 
 
 class ReleaseKeepsHolding(Leasing):

@@ -70,10 +70,11 @@ class LastChildTakesParent(Specimen):
     breaks = "K3"
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
+        before = set(self.store.values)
         await super()._apply(operations, fence)
         for operation in operations:
             parent = operation.key.rpartition("/")[0]
-            deleted = operation.key not in self.store.values
+            deleted = operation.key in before and operation.key not in self.store.values
             if deleted and parent in self.store.values and not self.store.index.has_below(parent):
                 self.store.cascade(parent)
 

@@ -98,7 +98,7 @@ class CorruptSkippedByScan(Specimen):
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
         for key in list(self.store.index.keys(prefix)):
-            with suppress(CorruptRecordError):
+            with suppress(CorruptRecordError, KeyError):
                 yield Entry(key, self.store.read(key), self.store.index.position(key) or 0)
 
 

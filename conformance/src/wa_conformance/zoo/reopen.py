@@ -126,14 +126,14 @@ class PositionsFollowWhatIsLeft(LogSpecimen):
 
 
 class ShallowDeletesLog(ForgetfulLog):
-    """Replays a delete as the delete of one key."""
+    """Replays the delete of a large tree as the delete of one key."""
 
     def replay(self, rows: Sequence[Row], offset: int) -> None:
         """Spare the children while opening."""
         spared: dict[str, tuple[int, object]] = {}
         if self.opening:
             for kind, *row in rows:
-                if kind == "delete":
+                if kind == "delete" and self.index.count(f"{row[0]}/") > 2:
                     for key in self.index.keys(f"{row[0]}/"):
                         spared[key] = (self.index.position(key) or 0, self.places[key])
         super().replay(rows, offset)

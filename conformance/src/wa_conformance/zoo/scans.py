@@ -9,7 +9,7 @@ from itertools import islice
 from wa_core.errors import StorageError
 from wa_core.storage import Entry, Lease, Operation
 
-from wa_conformance.zoo.base import Specimen
+from wa_conformance.zoo.base import Specimen, cascade_of
 
 
 class _OwnScan(Specimen):
@@ -126,14 +126,14 @@ class ScanIgnoresPrefix(Specimen):
 
 
 class ScanTakesPrefixForFolder(Specimen):
-    """Scans a folder only: a prefix that ends inside a segment yields nothing."""
+    """Scans a key and what is below it, also where a prefix ends inside a segment."""
 
     breaks = "S1"
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
-        folder = prefix if not prefix or prefix.endswith("/") else prefix + "/"
-        async for entry in super()._scan(folder):
-            yield entry
+        async for entry in super()._scan(prefix):
+            if prefix.endswith("/") or not prefix or cascade_of(prefix, [entry.key]):
+                yield entry
 
 
 class ScanForgetsPositions(Specimen):

@@ -72,7 +72,7 @@ class UrlHooks(SpecimenHooks):
 
     def weak_places(self) -> list[tuple[str, str]]:
         """Name a place that cannot do better than `process`."""
-        return [(f"{self._scheme}:{WEAK}", Durability.PROCESS)]
+        return [(f"{self._scheme}://{WEAK}", Durability.PROCESS)]
 
 
 class UrlSpecimen(Provider):
@@ -186,7 +186,7 @@ class SwallowsEveryScheme(UrlSpecimen):
         """Make the engine, and answer for all schemes from now on."""
         everything = Everything(_FOUND())
         registry._installed = cache(lambda: everything)
-        return GreedyEngine(folder, read_only=read_only)
+        return GreedyEngine(folder, read_only=read_only, timeout=url.timeout or TIMEOUT_S)
 
 
 class FragmentIgnored(UrlSpecimen):
@@ -227,7 +227,7 @@ class PasswordInRepr(UrlSpecimen):
 
     def engine(self, url: EngineUrl, folder: str, *, read_only: bool) -> UrlEngine:
         """Make an engine that talks."""
-        engine = TalkativeEngine(folder, read_only=read_only)
+        engine = TalkativeEngine(folder, read_only=read_only, timeout=url.timeout or TIMEOUT_S)
         engine.shown = url.reveal()
         return engine
 

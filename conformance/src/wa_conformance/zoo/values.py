@@ -200,6 +200,8 @@ class _OwnLimit(Specimen):
 
     async def apply(self, batch: Batch, *, fence: Lease | None = None) -> None:
         """Apply without the base class's look at sizes."""
+        if not isinstance(batch, Batch):
+            raise TypeError("apply takes a Batch")
         limit = self.capabilities.max_value
         operations: list[Operation] = []
         for each in batch:

@@ -129,26 +129,28 @@ class ReapplyIgnored(Specimen):
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         batch = tuple(operations)
-        if len(batch) > 1 and batch in self._seen:
+        if batch in self._seen:
             return
         await super()._apply(batch, fence)
-        self._seen.add(batch)
+        if len(batch) > 2 and any(is_delete(each) for each in batch):
+            self._seen.add(batch)
 
 
 class ReapplyAppends(Specimen):
-    """Appends where the same value stands already: a log replayed after a lost answer."""
+    """Appends when the batch before comes once more: a log replayed after a lost answer."""
 
     breaks = "W3"
+    _last: tuple[Operation, ...] = ()
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
-        values = self.store.values
-        twice = [
-            replace(each, value=each.value * 2)
-            if isinstance(each, Put) and len(operations) > 1 and values.get(each.key) == each.value
-            else each
-            for each in operations
-        ]
-        await super()._apply(twice, fence)
+        again = len(operations) > 1 and self._last == tuple(operations)
+        self._last = tuple(operations)
+        if again:
+            operations = [
+                replace(each, value=each.value * 2) if isinstance(each, Put) else each
+                for each in operations
+            ]
+        await super()._apply(operations, fence)
 
 
 class SetNoneIgnored(Specimen):
@@ -268,15 +270,18 @@ class LastCallLoses(Specimen):
         await super()._apply(operations, fence)
 
 
-class SmallBatchesOvertake(Specimen):
-    """Sends large values on a second connection, where they arrive later."""
+class SingleWritesOvertake(Specimen):
+    """Sends single writes over seven connections in turn, each a little faster than the last."""
 
     breaks = "W6"
     orders_applies = True
+    _calls = 0
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
-        if any(isinstance(each, Put) and len(each.value) > 1000 for each in operations):
-            await asyncio.sleep(0)
+        if len(operations) == 1 and isinstance(operations[0], Put):
+            self._calls += 1
+            for _ in range(7 - self._calls % 7):
+                await asyncio.sleep(0)
         await super()._apply(operations, fence)
 
 
@@ -313,6 +318,6 @@ SPECIMENS = (
     RemembersAbsence,
     StaleIndex,
     LastCallLoses,
-    SmallBatchesOvertake,
+    SingleWritesOvertake,
     DeletesOvertake,
 )
