@@ -13,7 +13,8 @@ import pytest
 import wa_engine_file.manifest
 from file_bench.crash_states import Explorer, Setup, ViolationError
 from file_bench.recording import Skips
-from file_bench.script import write_script
+from file_bench.script import Step, write_script
+from wa_core.storage import Delete, Put
 from wa_engine_file.disk import Disk
 
 STEPS = 40
@@ -43,6 +44,21 @@ def test_no_power_loss_loses_or_tears_a_batch(quick_path: Path) -> None:
     counts = [explored(quick_path, setup) for setup in IN_CI]
 
     assert sum(counts) >= AT_LEAST
+
+
+@pytest.mark.parametrize("later", ["b", "a/3", "a"])
+def test_a_folder_that_goes_while_it_is_synced_brings_nothing_back(
+    quick_path: Path, later: str
+) -> None:
+    script = [
+        Step((Put("a/1", b"1"), Put("a/2", b"2"))),
+        Step((Delete("a/1"),)),
+        Step((Delete("a/2"),)),
+        Step((Put(later, b"later"),)),
+    ]
+
+    for seed in range(25):
+        Explorer(quick_path, Setup(seed, segment_bytes=1, tries=6)).explore(script)
 
 
 @pytest.mark.soak

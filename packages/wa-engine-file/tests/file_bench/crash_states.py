@@ -12,6 +12,7 @@ import random
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from wa_core.errors import StorageError
 from wa_engine_file.disk import Disk
@@ -74,8 +75,9 @@ class Explorer:
 
     def explore(self, script: list[Step]) -> None:
         """Run the script and cut the power everywhere, or raise `ViolationError`."""
-        log = self._record(Remains(), script, BLANK)
-        self._cut_everywhere(log, ModelDisk(), BLANK, again=self._setup.again)
+        with patch("secrets.token_bytes", self._dice.randbytes):
+            log = self._record(Remains(), script, BLANK)
+            self._cut_everywhere(log, ModelDisk(), BLANK, again=self._setup.again)
 
     def _record(self, begin: Remains, script: list[Step], expected: Expected) -> Log:
         """Run the script on a real folder that begins as given."""
