@@ -19,6 +19,8 @@ from wa_conformance.probe import Probe
 from wa_conformance.target import TargetError, UrlTarget
 
 CHUNK = 100
+TESTABLE = 2**30
+"""No engine is believed to take more than what can be tried."""
 FREE_WITHIN_S = 5.0
 QUEUE_S = "60"
 """The timeout where a thousand calls wait for each other, on a disk that may be slow."""
@@ -64,6 +66,13 @@ async def remove(bench: Bench, probe: Probe, keys: Iterable[str]) -> None:
     for key in keys:
         batch.delete(key)
     await probe.apply(batch)
+
+
+def over(limit: int) -> bytes:
+    """Make a value that is one byte over an engine's limit."""
+    if limit > TESTABLE:
+        raise TargetError(f"a limit of {limit} bytes cannot be tried: state {TESTABLE} or less")
+    return bytes(limit + 1)
 
 
 def demand(probe: Probe, condition: bool, message: str) -> None:

@@ -24,7 +24,7 @@ from wa_core.storage import Batch, Entry, Lease
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
 from wa_conformance.corpus import HOSTILE
-from wa_conformance.filling import demand, expect_everything, fill, open_when_free
+from wa_conformance.filling import demand, expect_everything, fill, open_when_free, over
 from wa_conformance.probe import GRACE_S, Probe
 
 IMPATIENT_S = "0.3"
@@ -211,7 +211,7 @@ async def damage_is_an_error_of_ours(bench: Bench) -> None:
 async def errors_of_use_are_ours(bench: Bench) -> None:
     """Wrong keys, pages and values raise errors of the contract, with their codes."""
     engine = await bench.open()
-    raw, large = engine.engine, bytes(engine.engine.capabilities.max_value + 1)
+    raw, large = engine.engine, over(engine.engine.capabilities.max_value)
     engine.program.gap("the check looks at the errors themselves")
     calls: dict[str, tuple[Call, type[WaError]]] = {
         "get of a bad key": (lambda: raw.get("a//b"), InvalidKeyError),

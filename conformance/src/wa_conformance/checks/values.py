@@ -7,11 +7,7 @@ from wa_core.storage import MIN_MAX_VALUE, Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import check
-from wa_conformance.filling import demand, expect_everything, fill
-from wa_conformance.target import TargetError
-
-TESTABLE = 2**30
-"""No engine is believed to take more than what can be tried."""
+from wa_conformance.filling import demand, expect_everything, fill, over
 
 _TREACHEROUS = (
     b"\x00", b"a\x00b", b"\x00\x00\x00", b"ends in nul\x00", b"\r\n", b"a\nb\rc\r\nd", b"\n",
@@ -124,12 +120,6 @@ async def the_limit_is_at_least_eight_mebibytes(bench: Bench) -> None:
     engine.expect(limit >= MIN_MAX_VALUE, f"engine.capabilities.max_value >= {MIN_MAX_VALUE}")
 
 
-def _over(limit: int) -> bytes:
-    if limit > TESTABLE:
-        raise TargetError(f"a limit of {limit} bytes cannot be tried: state {TESTABLE} or less")
-    return bytes(limit + 1)
-
-
 @check("V3")
 async def a_value_over_the_limit_changes_nothing(bench: Bench) -> None:
     """One byte over the limit raises ValueTooLargeError with that limit; the old value stays."""
@@ -137,7 +127,7 @@ async def a_value_over_the_limit_changes_nothing(bench: Bench) -> None:
     limit = engine.engine.capabilities.max_value
     await engine.set("media", b"before", at=7)
     await engine.set("creds", b"newer")
-    large = _over(limit)
+    large = over(limit)
     for key in ("media", "fresh"):
         error = await engine.expect_raises(ValueTooLargeError, "set", key, large)
         named = (error.size, error.limit)
@@ -151,7 +141,7 @@ async def one_value_over_the_limit_stops_its_batch(bench: Bench) -> None:
     """A batch that holds a value over the limit is refused whole."""
     engine = await bench.open()
     await fill(bench, engine, {"keep": b"1", "doomed/x": b"2"})
-    large = _over(engine.engine.capabilities.max_value)
+    large = over(engine.engine.capabilities.max_value)
     batch = Batch().put("before", b"1").delete("doomed").put("media", large).put("after", b"1")
     await engine.expect_raises(ValueTooLargeError, "apply", batch)
     await expect_everything(engine, {"keep": b"1", "doomed/x": b"2"})
