@@ -40,7 +40,7 @@ def label(target: str) -> str:
 
 
 TARGETS = [target for member in MEMBERS for target in member.conformance_targets]
-PYTHON_FILES = ("noxfile.py", "tools")
+PYTHON_FILES = ("noxfile.py", "tools", "benchmarks")
 
 
 @nox.session

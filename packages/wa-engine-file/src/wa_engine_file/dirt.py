@@ -34,7 +34,9 @@ class Dirt:
         """
         lineage = {above for path in self._folders for above in _lineage(path)}
         files = [f"{base}/{path}" for path in sorted(self._files)]
-        folders = [f"{base}/{path}" for path in sorted(lineage, key=lambda path: (-len(path), path))]
+        folders = [
+            f"{base}/{path}" for path in sorted(lineage, key=lambda path: (-len(path), path))
+        ]
         if files or self._folders:
             disk.sync(files, [*folders, base], base)
 

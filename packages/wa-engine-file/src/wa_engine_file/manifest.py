@@ -27,7 +27,8 @@ COMPACT_FROM = 4096
 
 
 Sum = str | tuple[int, int]
-"""Size and checksum of a value; from a manifest still as text, for most are never asked for."""
+"""Size and checksum of a value; from a manifest still as text, for most are never asked for, and
+empty for a value that was taken over."""
 
 
 @dataclass(slots=True)
@@ -55,12 +56,13 @@ class Manifest:
 
     def facts(self, key: str) -> Facts | None:
         """Return what is recorded for `key`, or None for a file that we did not write."""
-        known = self.sums.get(key)
-        return None if known is None else facts_from(known, self.positions[key])
+        return facts_from(self.sums.get(key), self.positions[key])
 
 
-def facts_from(known: Sum, at: int) -> Facts:
-    """Complete what is recorded of a value."""
+def facts_from(known: Sum | None, at: int) -> Facts | None:
+    """Complete what is recorded of a value; None for one that somebody else wrote."""
+    if not known:
+        return None
     if isinstance(known, str):
         size, crc = known.split()
         return Facts(at, int(size), int(crc, 16))
@@ -72,8 +74,11 @@ def head(spelling: Spelling, secret: bytes) -> bytes:
     return f"wa-file {FORMAT} {spelling} {secret.hex()}\n".encode()
 
 
-def block(first: bytes, facts: Iterable[tuple[str, Facts | None]], covered: Covered) -> bytes:
-    """Write one block below a first line: records, absences, and the line that ends it."""
+def block(first: bytes, facts: Iterable[tuple[str, Facts | int | None]], covered: Covered) -> bytes:
+    """Write one block below a first line: what is known of keys, and the line that ends it.
+
+    A bare position is all there is of a value that was taken over; None is a key that is gone.
+    """
     body = "".join(_line(key, known) for key, known in facts).encode()
     end = f"{covered.seq} {covered.generation} {covered.last} {covered.epoch}".encode()
     return b"%b\t%b\t%b\n" % (body, _checksum(first, body, end), end)
@@ -84,10 +89,10 @@ def _checksum(first: bytes, body: bytes, end: bytes) -> bytes:
     return b"%x" % zlib.crc32(end, zlib.crc32(body, zlib.crc32(first)))
 
 
-def _line(key: str, known: Facts | None) -> str:
-    if known is None:
-        return f"{key}\t{GONE}\t\n"
-    return f"{key}\t{known.at}\t{known.size} {known.crc:x}\n"
+def _line(key: str, known: Facts | int | None) -> str:
+    if isinstance(known, Facts):
+        return f"{key}\t{known.at}\t{known.size} {known.crc:x}\n"
+    return f"{key}\t{GONE if known is None else known}\t\n"
 
 
 def parse(data: bytes) -> Manifest:
@@ -161,12 +166,12 @@ class ManifestFile:
         """Go on behind what was found in the file; what a crash left unfinished is cut off."""
         self._disk.unlink(f"{self._path}.new")
         self._head = head(manifest.spelling, manifest.secret)
-        self._open(manifest.length, manifest.lines, live=len(manifest.sums))
+        self._open(manifest.length, manifest.lines, live=len(manifest.positions))
 
     def begin(self, manifest: Manifest) -> None:
         """Write a new one that holds what `manifest` says."""
         self._head = head(manifest.spelling, manifest.secret)
-        facts = [(key, manifest.facts(key)) for key in manifest.sums]
+        facts = [(key, manifest.facts(key) or at) for key, at in manifest.positions.items()]
         data = self._head + block(self._head, facts, manifest.covered)
         temporary = f"{self._path}.new"
         self._disk.unlink(temporary)

@@ -28,7 +28,7 @@ from wa_engine_file.engine import CLAIMS, MAX_VALUE, SCAN_CHUNK, proven
 from wa_engine_file.faults import file_errors
 from wa_engine_file.follower import Follower, OvertakenError
 from wa_engine_file.keys import CONTROL, Spelling
-from wa_engine_file.manifest import NAME
+from wa_engine_file.manifest import NAME, Manifest
 from wa_engine_file.survey import Contents, foreign, survey
 from wa_engine_file.tree import Tree
 from wa_engine_file.worker import Worker
@@ -118,7 +118,10 @@ class Watch:
                 continue
             self._fresh = {}
             if found is None:
-                self.contents, self._follower = foreign(self._tree, Spelling.PLAIN), None
+                self.contents, self._follower = (
+                    foreign(self._tree, Manifest(Spelling.PLAIN, b"")),
+                    None,
+                )
                 return
             self.contents, self._spelling = found.contents, found.spelling
             newest = found.frames[-1] if found.frames else None

@@ -232,8 +232,8 @@ class Store:
             self._replay(found)
         if adopt:
             kept = Manifest(found.spelling, secrets.token_bytes(16), found.covered)
+            contents = foreign(self.tree, kept)
             self._manifest.begin(kept)
-            contents = foreign(self.tree, found.spelling)
             found.codec = FrameCodec(kept.secret)
         return replace(found, contents=contents)
 
@@ -241,10 +241,10 @@ class Store:
         """Take over a folder where no writer of ours has been, as far as can be known."""
         spelling = self._wanted or Spelling.PLAIN
         manifest = Manifest(spelling, secrets.token_bytes(16), covered)
+        contents = foreign(self.tree, manifest)
         self._manifest.begin(manifest)
         if self._synced:
             self._disk.sync_path(self.tree.base)
-        contents = foreign(self.tree, spelling)
         codec = FrameCodec(manifest.secret)
         return Survey(manifest, codec, contents, [])
 

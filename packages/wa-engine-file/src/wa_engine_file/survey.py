@@ -36,8 +36,7 @@ class Contents:
 
     def facts(self, key: str) -> Facts | None:
         """Return what was recorded for `key`, or None for a file that we did not write."""
-        known = self._sums.get(key)
-        return None if known is None else facts_from(known, self.index.position(key) or 0)
+        return facts_from(self._sums.get(key), self.index.position(key) or 0)
 
     def take(self, change: Change) -> None:
         """Make the change visible."""
@@ -85,10 +84,11 @@ def survey(disk: Disk, tree: Tree) -> Survey | None:
     return Survey(manifest, codec, contents, frames)
 
 
-def foreign(tree: Tree, spelling: Spelling) -> Contents:
-    """Look at a folder that somebody else filled: every file is a value as it is."""
+def foreign(tree: Tree, manifest: Manifest) -> Contents:
+    """Look at a folder that somebody else filled: every file is a value as it is, and is added to
+    the manifest with its position."""
     with _without_gc():
-        return _contents(tree, Manifest(spelling, b""))
+        return _contents(tree, manifest)
 
 
 def segments(disk: Disk, tree: Tree) -> list[bytes]:
