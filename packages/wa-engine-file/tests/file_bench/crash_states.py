@@ -89,13 +89,17 @@ class Explorer:
             store = open_store(disk, base, kind=kind, segment_bytes=setup.segment_bytes)
             model.state, model.last = state_of(store), store.clock.last
             model.epoch = store.leases.epoch
-            log.add(Expected((model.state,), expected.last, expected.epoch))
+            last, epoch = expected.last, expected.epoch
+            log.add(Expected((model.state,), last, epoch))
             for step in script:
-                before, last, epoch = model.state, model.last, model.epoch
+                before = model.state
                 model.take(step)
                 log.add(Expected((before, model.state), last, epoch))
                 take_step(store, step)
-                log.add(Expected((model.state,), model.last, model.epoch))
+                if step.grants or model.state != before:
+                    # Else nobody has seen a position that may have been given.
+                    last, epoch = model.last, model.epoch
+                log.add(Expected((model.state,), last, epoch))
             store.close()
         return log
 
