@@ -45,7 +45,7 @@ class SyncedLog(Log):
     def append(self, rows: Sequence[Row], values: bytes = b"") -> None:
         """Write one record and sync it."""
         super().append(rows, values)
-        os.fsync(self.file)
+        os.fdatasync(self.file)
 
 
 class UrlEngine(LogSpecimen):
