@@ -14,6 +14,8 @@ from wa_conformance.subject import Status, Subject
 from wa_conformance.target import parse_target
 from wa_core.storage.clauses import CLAUSES
 
+pytestmark = pytest.mark.once
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 

@@ -13,6 +13,8 @@ from wa_conformance.runner import run
 from wa_conformance.subject import Status, Subject
 from wa_conformance.target import parse_target
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 
 

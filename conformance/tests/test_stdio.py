@@ -33,6 +33,8 @@ from wa_core.errors import (
 )
 from wa_core.storage import CORE, FULL, Batch
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 CHILD = f"stdio:{shlex.quote(sys.executable)} -m wa_conformance.child memory:"
 FACTS = ("key", "holder", "expires_in", "size", "limit", "epoch", "found")

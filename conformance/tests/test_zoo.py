@@ -8,6 +8,8 @@ from wa_conformance.zoo import CONTROLS, ZOO
 from wa_conformance.zoo.trial import SLOW, chosen, opened_zoo, specimens, tried
 from wa_core.storage.clauses import BY_ID
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def stores_in_a_folder_of_their_own() -> Iterator[None]:

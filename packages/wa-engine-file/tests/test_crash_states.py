@@ -17,6 +17,8 @@ from file_bench.script import Step, write_script
 from wa_core.storage import Delete, Put
 from wa_engine_file.disk import Disk
 
+pytestmark = pytest.mark.once
+
 STEPS = 40
 IN_CI = (
     Setup(1),

@@ -17,6 +17,8 @@ from wa_core.errors import CorruptRecordError, StorageError
 from wa_core.storage import Put
 from wa_engine_file.disk import Disk
 
+pytestmark = pytest.mark.once
+
 SEGMENT_BYTES = 700
 
 

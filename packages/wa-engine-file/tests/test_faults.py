@@ -24,6 +24,8 @@ from wa_engine_file.disk import Disk
 from wa_engine_file.faults import file_errors
 from wa_engine_file.store import Store
 
+pytestmark = pytest.mark.once
+
 SEGMENT_BYTES = 2000
 SCRIPT = write_script(11, 12)
 Fault = Callable[[], Exception]

@@ -17,6 +17,8 @@ from file_bench.script import Model, State, Step, write_script
 from wa_core.errors import EngineUnavailableError
 from wa_engine_file.disk import Disk
 
+pytestmark = pytest.mark.once
+
 STEPS = 30
 SEGMENT_BYTES = 3000
 
