@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wa_core.errors import EngineClosedError, WaError
+from wa_core.errors import EngineClosedError, EngineUnavailableError, WaError
 from wa_core.storage import Lease, Operation, Put
 
 from wa_engine_file.change import Change
@@ -84,7 +84,12 @@ class Commits:
             self.refuse()
         self._idle.clear()
         while self._queue and not self._busy:
-            change, members = self._plan(self._take())
+            group = self._take()
+            try:
+                change, members = self._plan(group)
+            except MemoryError:
+                self._fail(group, EngineUnavailableError("out of memory"))
+                continue
             if not self._store.would_write(change):
                 self._finish(change, members)
             elif self._fits_inline(change, members):

@@ -21,6 +21,8 @@ OWN_VALUE = "%"
 """The file name of a value whose key has keys below it [K3]."""
 
 PIECE_BYTES = 200
+SHORT = PIECE_BYTES // 4
+"""A name of so many characters needs no cutting, whatever they are."""
 _CONTINUED = "%+"
 
 _PLAIN_ESCAPES = re.compile(r"%|_(?=at[_@])|@")
@@ -54,7 +56,7 @@ class Spelling(StrEnum):
 
     def segment(self, name: str) -> str | None:
         """Read one ordinary name back without looking further; None when it takes `key`."""
-        if self is Spelling.SAFE or "%" in name or "@" in name or len(name) > PIECE_BYTES // 4:
+        if self is Spelling.SAFE or "%" in name or "@" in name or len(name) > SHORT:
             return None
         return name.replace("_at_", "@")
 
@@ -69,7 +71,7 @@ class Spelling(StrEnum):
         return name if name and self.session_path(name) == path else None
 
     def _name(self, segment: str) -> str:
-        if self is Spelling.PLAIN and segment.isalnum() and len(segment) <= PIECE_BYTES // 4:
+        if self is Spelling.PLAIN and segment.isalnum() and len(segment) <= SHORT:
             return segment
         return _cut(self._escaped(segment))
 
@@ -97,7 +99,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def _cut(name: str) -> str:
     """Turn an over-long name into a path of pieces, cut at character boundaries."""
-    if len(name) <= PIECE_BYTES // 4 or len(name.encode()) <= PIECE_BYTES:
+    if len(name) <= SHORT or len(name.encode()) <= PIECE_BYTES:
         return name
     pieces, begun, size = [], 0, 0
     for at, char in enumerate(name):

@@ -139,7 +139,8 @@ class FileReader(Engine):
 
     def __init__(self, watch: Watch, *, timeout: float = DEFAULT_TIMEOUT_S) -> None:
         promised = Capabilities(
-            durability=Durability.POWER,
+            # What it shows may not be synced yet.
+            durability=Durability.PROCESS,
             shared=False,
             max_value=MAX_VALUE,
             claims=CLAIMS,

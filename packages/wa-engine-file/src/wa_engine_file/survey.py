@@ -104,12 +104,12 @@ def segments(disk: Disk, tree: Tree) -> list[bytes]:
 
 def _contents(tree: Tree, manifest: Manifest) -> Contents:
     positions = manifest.positions
-    files, strange = tree.walk(manifest.spelling)
+    strangers, strange = tree.walk(manifest.spelling, positions)
     added = {}
-    for key in files.keys() - positions.keys():
+    for key, entry in strangers.items():
         if is_key(key):
             with suppress(FileNotFoundError):
-                at = files[key].stat(follow_symlinks=False).st_mtime_ns // 1000
+                at = entry.stat(follow_symlinks=False).st_mtime_ns // 1000
                 added[key] = min(max(at, 0), MAX_POSITION)
         else:
             strange += 1

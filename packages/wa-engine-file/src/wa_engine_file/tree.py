@@ -7,14 +7,14 @@ simply made true once more.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from wa_core.errors import EngineConfigError
 
 from wa_engine_file.change import Change
 from wa_engine_file.disk import Disk
-from wa_engine_file.keys import CONTROL, OWN_VALUE, Spelling
+from wa_engine_file.keys import CONTROL, OWN_VALUE, SHORT, Spelling
 
 TEMPORARY = f"{CONTROL}/new"
 """Where a file is written before it replaces another; in our own folder, so nobody lists it."""
@@ -67,24 +67,29 @@ class Tree:
         """Remove what a crash left of a write that never came to count."""
         self._disk.unlink(f"{self.base}/{TEMPORARY}")
 
-    def walk(self, spelling: Spelling) -> tuple[dict[str, os.DirEntry[str]], int]:
-        """Find every file by its key, and count those that are not spelled as keys."""
+    def walk(
+        self, spelling: Spelling, known: Container[str]
+    ) -> tuple[dict[str, os.DirEntry[str]], int]:
+        """Find every file whose key is not known, and count those not spelled as keys."""
         found: dict[str, os.DirEntry[str]] = {}
-        strange = 0
+        strange, skipped = 0, len(self.base) + 1
+        plain = spelling is Spelling.PLAIN
         pending: list[tuple[str, str | None]] = [(self.base, "")]
-        skipped = len(self.base) + 1
         while pending:
             folder, above = pending.pop()
             with _listing(folder) as entries:
                 for entry in entries:
-                    name = entry.name
-                    segment = None if above is None else spelling.segment(name)
-                    key = None if segment is None or above is None else above + segment
+                    name, key = entry.name, None
+                    if above is not None:
+                        # Most names are like this: a call for each would cost as much as the disk.
+                        ordinary = plain and name.isalnum() and len(name) <= SHORT
+                        segment = name if ordinary else spelling.segment(name)
+                        key = None if segment is None else above + segment
                     if entry.is_file(follow_symlinks=False):
                         key = key or spelling.key(entry.path[skipped:])
                         if key is None:
                             strange += 1
-                        else:
+                        elif key not in known:
                             found[key] = entry
                     elif not entry.is_dir(follow_symlinks=False):
                         raise EngineConfigError(
