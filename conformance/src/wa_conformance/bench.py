@@ -98,7 +98,8 @@ class Bench:
         if not isinstance(self.target, UrlTarget):
             raise TargetError(f"{self.target.shown} is no URL")
         name = self.session if session is None else session
-        self._opened.setdefault(name)
+        if name:
+            self._opened.setdefault(name)
         return self.target.url(name or None, **params)
 
     def record(self, statement: str) -> None:
