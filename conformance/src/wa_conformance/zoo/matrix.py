@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unknown: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     begun = time.perf_counter()
-    with Keeper(options.without, jobs=options.jobs) as keeper:
+    with Keeper(options.without, jobs=options.jobs, thorough=options.thorough) as keeper:
         if options.only:
             return _print_killers(keeper.all_of(options.only))
         if options.without:
@@ -108,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
         help="switch a check off, and say which specimens survive",
     )
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
+    parser.add_argument(
+        "--thorough", action="store_true", help="try every slow check on every witness"
+    )
     parser.add_argument("--times", action="store_true", help="print what took how long")
     return parser
 

@@ -1,7 +1,7 @@
 """Who is tried by what: two rounds, so that not everybody waits for the slow checks.
 
 The first round tries every specimen by the checks of its clause and all quick ones. The second
-round tries the slow ones on those for whom it matters: a specimen that a single check has killed
+round tries slow ones on those for whom it matters: a specimen that a single check has killed
 is a witness for that check, if nothing else does.
 """
 
@@ -37,8 +37,9 @@ WAVES = 4
 class Keeper:
     """Tries engines in a few processes."""
 
-    def __init__(self, without: Sequence[str], *, jobs: int) -> None:
+    def __init__(self, without: Sequence[str], *, jobs: int, thorough: bool = False) -> None:
         self._without = tuple(without)
+        self._thorough = thorough
         self._jobs = jobs
         self._open = ExitStack()
 
@@ -95,7 +96,13 @@ class Keeper:
         engines = {**controls(), **specimens()}
         # Those with a disk first: they take longest.
         order = sorted(names, key=lambda name: issubclass(engines[name], MemoryEngine))
-        work = partial(tried_by_name, without=self._without, second=second, enough=enough)
+        work = partial(
+            tried_by_name,
+            without=self._without,
+            second=second,
+            enough=enough,
+            thorough=self._thorough,
+        )
         found: dict[str, Trial] = {}
         for trial in self._pool.map(work, order):
             found[trial.name] = trial
