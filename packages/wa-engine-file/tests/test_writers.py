@@ -172,7 +172,8 @@ async def opened(url: str) -> Engine:
 
 def join_givers() -> None:
     for thread in threading.enumerate():
-        if thread.name == "wa-file-give-back":
+        # One that is only about to start cannot be joined.
+        if thread.name == "wa-file-give-back" and thread.is_alive():
             thread.join()
 
 
