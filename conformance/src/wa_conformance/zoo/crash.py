@@ -20,6 +20,8 @@ from wa_conformance.zoo.persistent import LogSpecimen
 DISK_S = 0.0005
 """How long the disk of a slow specimen takes for one write, up to `BUSY` writes a batch."""
 BUSY = 40
+CROWD = 12
+"""A batch of more operations than this is one that a kill is waiting for."""
 
 
 class TornBatchOnKill(LogSpecimen):
@@ -55,7 +57,7 @@ class InPlaceLog(Log):
         """Empty the file, then write it."""
         kept = os.pread(self.file, self.end, 0)
         os.ftruncate(self.file, 0)
-        time.sleep(DISK_S)
+        time.sleep(DISK_S * (BUSY if len(rows) > CROWD else 1))
         os.pwrite(self.file, kept + record(rows, values), 0)
         self.catch_up()
 
