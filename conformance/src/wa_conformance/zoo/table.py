@@ -64,12 +64,11 @@ class Matrix:
         return "\n".join([BEGIN, "", *self._summary(), "", *self._rows(), "", *self._needs(), END])
 
     def _summary(self) -> list[str]:
-        most = ENOUGH
-        size = f"{len(self.trials)} broken engines, {len(self.checks)} checks."
+        counts = f"{len(self.trials)} broken engines, {len(self.checks)} checks."
         return [
-            f"{size} A specimen meets the",
-            f"checks of its clause, then all quick ones, until {most} have failed. Whom a single",
-            "example has killed meets the slow ones of its chapter as well; `--thorough` tries all.",
+            f"{counts} A specimen meets the checks of its clause, then all quick ones,",
+            f"until {ENOUGH} have failed. Whom a single example has killed meets the slow ones of",
+            "its chapter as well; `--thorough` tries all.",
         ]
 
     def _rows(self) -> list[str]:
