@@ -20,7 +20,7 @@ from types import FrameType
 
 from wa_conformance.check import Check, Need, all_checks
 from wa_conformance.judge import judge
-from wa_conformance.profile import QUICK
+from wa_conformance.profile import QUICK, Profile
 from wa_conformance.subject import Status, Subject
 from wa_conformance.target import parse_target
 from wa_conformance.zoo import CONTROLS, ZOO, Animal
@@ -29,6 +29,8 @@ from wa_conformance.zoo.urls import UrlSpecimen, offered
 
 SEED = 1
 PROFILE = replace(QUICK, examples=6, steps=16, kills=2, rounds=3, keys=1_500, tasks=24)
+PATIENT = replace(PROFILE, examples=80)
+"""For a sequence that few programs hold: what Hypothesis draws depends on the modules loaded."""
 ENOUGH = 4
 """After so many kills, one of them at its clause, a specimen has nothing more to tell."""
 ALARM_S = 30
@@ -145,14 +147,20 @@ def subject_of(specimen: Animal) -> Subject:
     return Subject.of(parse_target(f"{specimen.__module__}:{specimen.__name__}"))
 
 
-def tried(specimen: Animal, checks: Collection[Check], *, enough: int = ENOUGH) -> Trial:
+def tried(
+    specimen: Animal,
+    checks: Collection[Check],
+    *,
+    enough: int = ENOUGH,
+    profile: Profile = PROFILE,
+) -> Trial:
     """Run the checks on a specimen, and keep those that fail."""
     trial = Trial(specimen.__name__, specimen.breaks)
     subject = subject_of(specimen)
     for check in checks:
         if subject.calls_for(check, profile=PROFILE.name):
             begun = time.perf_counter()
-            message = failure(check, subject)
+            message = failure(check, subject, profile=profile)
             trial.seconds[check.id] = time.perf_counter() - begun
             if message is not None:
                 trial.killed_by[check.id] = message
@@ -183,11 +191,11 @@ def second_round(
     ]
 
 
-def failure(check: Check, subject: Subject) -> str | None:
+def failure(check: Check, subject: Subject, *, profile: Profile = PROFILE) -> str | None:
     """Run one check, and return what it saw; None when it passed or does not apply."""
     try:
         with alarm(ALARM_S):
-            outcome = judge(check, subject, profile=PROFILE, seed=SEED, verify=False)
+            outcome = judge(check, subject, profile=profile, seed=SEED, verify=False)
     except NeverEndsError:
         return "it did not end"
     if outcome.status in (Status.FAILED, Status.NOT_RUN):
