@@ -124,15 +124,6 @@ class _Caching(Specimen):
         self._cache.clear()
 
 
-class CacheSurvivesCascade(_Caching):
-    """Evicts a deleted key from its cache, but not the keys below: what was read is read again."""
-
-    breaks = "W4"
-
-    def _stays(self, operations: Sequence[Operation]) -> bool:
-        return len(operations) == 1
-
-
 class CacheSurvivesBatch(_Caching):
     """Evicts the keys below a deleted one, but not when the delete stands in a batch."""
 
@@ -296,7 +287,6 @@ SPECIMENS = (
     BatchStopsAtThousand,
     SingleReadsSeeHalf,
     OthersSeeHalf,
-    CacheSurvivesCascade,
     CacheSurvivesBatch,
     SetTextIgnoresAt,
     BatchOfOneSparesChildren,
