@@ -174,6 +174,7 @@ def lock(session: nox.Session) -> None:
         *("pip", "compile", "-q", "--universal", "--generate-hashes", "--no-emit-index-url"),
         *("--no-emit-find-links", "--custom-compile-command", "./dev lock"),
         *("--python-version", REQUIRED, "--group", "front", "--group", "dev"),
+        *("--group", "bench", "--all-extras"),
         *ours,
         *session.posargs,
         *("-o", LOCK.name, *(str(m.pyproject.relative_to(ROOT)) for m in MEMBERS)),
