@@ -1,0 +1,70 @@
+"""Taking over a keyspace that was written without an index: no value is moved [Y2].
+
+The keys are found by SCAN without a pattern and compared by us. A note in `/meta` stays until all
+have their rows, so that an adoption that was interrupted is taken up by the next open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from wa_core.errors import EngineConfigError, masked
+from wa_core.storage import is_key
+
+from wa_engine_redis.keys import KeySpace, registered
+from wa_engine_redis.line import Line
+from wa_engine_redis.scripts import ADOPT, FORGET
+
+SIGN = "session/creds"
+"""The key by which a session is known that another program has written."""
+STEP = 500
+
+
+async def adopt_if_needed(line: Line, space: KeySpace, *, ask: bool, read_only: bool) -> None:
+    """Build the index where there is none, or where `ask` says to take the keys as they are."""
+    layout, begun = await line.call("HMGET", space.meta, b"layout", b"adopting")
+    if layout is not None and begun is None and not ask:
+        return
+    found = layout is None and await line.call("EXISTS", space.value(SIGN))
+    if not (ask or begun is not None or found):
+        return
+    if read_only:
+        raise EngineConfigError(
+            f"{masked(space.prefix.decode())} has no index", "open it once for writing"
+        )
+    await line.call("SADD", space.registry, registered(space.session))
+    await line.call("HSET", space.meta, b"layout", b"1", b"adopting", b"1")
+    if ask:
+        await _forget_gone(line)
+    keys = sorted([key async for key in _keys(line, space)])
+    for first in range(0, len(keys), STEP):
+        await line.run(ADOPT, *keys[first : first + STEP])
+    await line.call("HDEL", space.meta, b"adopting")
+
+
+async def _forget_gone(line: Line) -> None:
+    """Remove the rows of values that the other program has deleted."""
+    after = b""
+    while after := await line.run(FORGET, after):
+        continue
+
+
+async def _keys(line: Line, space: KeySpace) -> AsyncGenerator[bytes, None]:
+    seen: set[bytes] = set()
+    cursor = b"0"
+    while True:
+        cursor, names = await line.scan(cursor)
+        for name in names:
+            key = name[len(space.prefix) :] if name.startswith(space.prefix) else b""
+            if key not in seen and _is_key(key):
+                seen.add(key)
+                yield key
+        if int(cursor) == 0:
+            return
+
+
+def _is_key(name: bytes) -> bool:
+    try:
+        return is_key(name.decode())
+    except UnicodeDecodeError:
+        return False

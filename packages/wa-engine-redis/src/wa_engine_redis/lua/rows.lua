@@ -1,0 +1,120 @@
+-- Writing and removing index rows and values, for the scripts that change them.
+
+local values, rows, aged, folders = {}, {}, {}, {}
+
+-- Give a folder a sorted set of its own, out of the two that hold every key.
+local function build(folder)
+  local low, cut = from(folder), #folder + 1
+  while true do
+    local keys = call('ZRANGEBYLEX', ALL, low, to(folder), 'LIMIT', 0, CHUNK / 2)
+    if #keys == 0 then return end
+    local scores, list = call('ZMSCORE', BY_AGE, unpack(keys)), {}
+    for i, key in ipairs(keys) do
+      if scores[i] then
+        list[#list + 1] = scores[i]
+        list[#list + 1] = string.sub(key, cut)
+      end
+    end
+    each_of('ZADD', BY_AGE .. folder, list)
+    low = '(' .. keys[#keys]
+  end
+end
+
+-- Enter rows (score, key, score, key, ...) of one folder there and in all folders above it.
+local function enter(folder, list)
+  local is_large = false  -- above a folder with a sorted set of its own, all have one
+  while folder ~= '' do
+    is_large = is_large or call('EXISTS', BY_AGE .. folder) == 1
+    if is_large then
+      local cut, short = #folder + 1, {}
+      for i = 1, #list, 2 do
+        short[i], short[i + 1] = list[i], string.sub(list[i + 1], cut)
+      end
+      each_of('ZADD', BY_AGE .. folder, short)
+    elseif call('ZLEXCOUNT', ALL, from(folder), to(folder)) > SMALL then
+      build(folder)
+    end
+    folder = folder_of(folder)
+  end
+end
+
+-- Write down what `put` and `index` have collected.
+local function flush()
+  if #rows == 0 then return end
+  each('MSET', values)
+  each_of('ZADD', ALL, rows)
+  each_of('ZADD', BY_AGE, aged)
+  for folder, list in pairs(folders) do enter(folder, list) end
+  values, rows, aged, folders = {}, {}, {}, {}
+end
+
+local function index(key, position)
+  local n, folder = #rows, folder_of(key)
+  rows[n + 1], rows[n + 2] = 0, key
+  aged[n + 1], aged[n + 2] = -position, key
+  if folder ~= '' then
+    local list = folders[folder]
+    if not list then
+      list = {}
+      folders[folder] = list
+    end
+    local m = #list
+    list[m + 1], list[m + 2] = -position, key
+  end
+end
+
+local function put(key, value, position)
+  local n = #values
+  values[n + 1], values[n + 2] = P .. key, value
+  index(key, position)
+end
+
+-- Note a folder and all above it up to `top`.
+local function note(folder, top, seen, names)
+  while #folder >= top and not seen[folder] do
+    seen[folder] = true
+    names[#names + 1] = BY_AGE .. folder
+    folder = folder_of(folder)
+  end
+end
+
+-- Take rows out of the folders above `key`; what is below it goes as a whole.
+local function leave(key, keys)
+  local folder = folder_of(key)
+  while folder ~= '' do
+    if call('EXISTS', BY_AGE .. folder) == 1 then
+      local cut, short = #folder + 1, {}
+      for i, gone in ipairs(keys) do short[i] = string.sub(gone, cut) end
+      each_of('ZREM', BY_AGE .. folder, short)
+    end
+    folder = folder_of(folder)
+  end
+end
+
+-- Remove these keys, which are `key` or lie below it.
+local function drop(key, keys, seen)
+  local names, sets = {}, {}
+  for i, gone in ipairs(keys) do
+    names[i] = P .. gone
+    note(folder_of(gone), #key + 1, seen, sets)
+  end
+  each('UNLINK', names)
+  each_of('ZREM', BY_AGE, keys)
+  each('UNLINK', sets)
+  leave(key, keys)
+end
+
+local function remove(key)
+  flush()
+  local low, high, seen = '[' .. key .. '/', to(key .. '/'), {}
+  drop(key, { key }, seen)
+  call('ZREM', ALL, key)
+  local first = low
+  while true do
+    local keys = call('ZRANGEBYLEX', ALL, first, high, 'LIMIT', 0, CHUNK)
+    if #keys == 0 then break end
+    drop(key, keys, seen)
+    first = '(' .. keys[#keys]
+  end
+  if first ~= low then call('ZREMRANGEBYLEX', ALL, low, high) end
+end
