@@ -24,6 +24,7 @@ from wa_conformance.servers import (
 )
 from wa_conformance.servers.__main__ import main
 from wa_conformance.servers.binaries import WHEELS
+from wa_conformance.servers.bson import command
 from wa_conformance.servers.redis import talk
 
 SINGLE = ("redis-6.2", "redis-7", "mongo", "mongo-rs", "postgres", "mariadb")
@@ -145,6 +146,14 @@ async def test_a_server_is_an_async_context_manager_too() -> None:
         assert server.node.runs
 
     assert not server.node.runs
+
+
+def test_a_command_that_mongod_refuses_comes_back_as_its_answer() -> None:
+    with needed("mongo-rs") as server:
+        said = command("127.0.0.1", server.node.port, {"noSuchCommand": 1})
+
+    assert said["ok"] == 0
+    assert "noSuchCommand" in str(said["errmsg"])
 
 
 def test_a_server_that_refuses_its_settings_shows_its_log() -> None:

@@ -5,7 +5,6 @@ PostgreSQL has one per connection, each in a group of its own, so a signal to a 
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -27,15 +26,26 @@ def descendants(pid: int) -> list[int]:
 
 def lives(pid: int) -> bool:
     """Tell whether a process is there; one that only waits to be buried is not."""
-    try:
-        os.kill(pid, 0)
-        return not (stat := _PROC / str(pid) / "stat").exists() or _fields(stat)[0] != "Z"
-    except OSError:
-        return False
+    return _state(pid) not in {"", "Z"}
+
+
+def stands(pid: int) -> bool:
+    """Tell whether a process does nothing: it was stopped, or has ended."""
+    return _state(pid) in {"", "Z", "T"}
+
+
+def _state(pid: int) -> str:
+    if _stat(_PROC / "self").exists():
+        try:
+            return _fields(_stat(_PROC / str(pid)))[0]
+        except OSError:
+            return ""
+    words = ("ps", "-o", "stat=", "-p", str(pid))
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout[:1]
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    if not (_PROC / "self" / "stat").exists():
+    if not _stat(_PROC / "self").exists():
         listing = subprocess.run(("ps", "-A", "-o", "pid=,ppid="), capture_output=True, check=True)
         for line in listing.stdout.splitlines():
             child, parent = line.split()
@@ -44,9 +54,13 @@ def _parents() -> Iterator[tuple[int, int]]:
     for entry in _PROC.iterdir():
         if entry.name.isdigit():
             try:
-                yield int(entry.name), int(_fields(entry / "stat")[1])
+                yield int(entry.name), int(_fields(_stat(entry))[1])
             except OSError:
                 continue
+
+
+def _stat(process: Path) -> Path:
+    return process / "stat"
 
 
 def _fields(stat: Path) -> list[str]:

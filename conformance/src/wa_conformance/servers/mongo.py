@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -100,8 +101,9 @@ class MongoServer(Server):
     def primary(self) -> Process | None:
         """Return the member that takes writes now, if one does."""
         for node in self.nodes:
-            if node.runs and _ask(node, {"hello": 1}).get("isWritablePrimary"):
-                return node
+            with contextlib.suppress(OSError, EOFError):
+                if _ask(node, {"hello": 1}).get("isWritablePrimary"):
+                    return node
         return None
 
 

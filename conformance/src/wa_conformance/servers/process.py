@@ -25,7 +25,7 @@ from typing import ClassVar
 from wa_conformance.servers import guard
 from wa_conformance.servers.binaries import Product, Program, find_program, library_path
 from wa_conformance.servers.errors import ServerStartError
-from wa_conformance.servers.family import descendants, lives
+from wa_conformance.servers.family import descendants, lives, stands
 from wa_conformance.servers.ports import free_port
 
 START_S = 60.0
@@ -162,7 +162,9 @@ class Process(ABC):
 
     def pause(self) -> None:
         """Stop it (SIGSTOP): connections stay, and nothing answers."""
-        self._signal(signal.SIGSTOP)
+        # A signal is underway for a moment, and a process that was being forked has missed it.
+        while not all(map(stands, self._signal(signal.SIGSTOP))):
+            time.sleep(_GLANCE_S)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
