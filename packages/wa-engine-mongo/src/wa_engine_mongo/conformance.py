@@ -1,0 +1,80 @@
+"""Hooks for the conformance suite: damage, silence and a look past the engine.
+
+The suite finds them by the entry point group `wa.conformance`; nothing of it is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from wa_core.storage import Durability, Engine, EngineUrl
+
+from wa_engine_mongo.keys import SessionKeys
+from wa_engine_mongo.place import RECORDS, Place
+from wa_engine_mongo.provider import OwnMongoEngine, database_of
+
+
+class MongoHooks:
+    """What only somebody who knows the layout can do to a session."""
+
+    def __init__(self) -> None:
+        self._stopped: list[int] = []
+
+    async def damage(self, engine: Engine, key: str) -> None:
+        """Cut the value of a record in half, as a failing disk would."""
+        async with _beside(engine) as (place, keys):
+            records = place.database[RECORDS]
+            found = await records.find_one({"_id": keys.id(key)})
+            assert found is not None
+            cut = found["v"][: len(found["v"]) // 2]
+            await records.update_one({"_id": found["_id"]}, {"$set": {"v": cut}})
+
+    async def stall(self, engine: Engine) -> None:
+        """Stop the server, which runs on this machine, as a hung disk would."""
+        async with _beside(engine) as (place, _):
+            pid = int((await place.ask({"serverStatus": 1}))["pid"])
+        self._stopped.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+
+    async def resume(self, engine: Engine) -> None:
+        """Let the server go on."""
+        while self._stopped:
+            os.kill(self._stopped.pop(), signal.SIGCONT)
+
+    async def residue(self, engine: Engine) -> list[str]:
+        """Name every document of the session, in every collection."""
+        found = []
+        async with _beside(engine) as (place, keys):
+            for name in await place.database.list_collection_names():
+                async for document in place.database[name].find({"s": keys.session}):
+                    found.append(f"{name} {document['_id']!r} {document.get('pending')}")
+        return sorted(found)
+
+    async def pretend_newer(self, engine: Engine) -> None:
+        """Raise the version in the head of a session."""
+        async with _beside(engine) as (place, keys):
+            records = place.database[RECORDS]
+            await records.update_one({"_id": keys.head}, {"$inc": {"version": 1}})
+
+    async def forget(self, url: str) -> None:
+        """Remove the head of a session that the suite made."""
+        parsed = EngineUrl.parse(url)
+        keys = SessionKeys(parsed.session or "")
+        if keys.session.startswith("conf-"):
+            async with database_of(parsed) as place:
+                await place.database[RECORDS].delete_many({"s": keys.session})
+
+    def weak_places(self) -> list[tuple[str, Durability]]:
+        """Name places that cannot give power durability."""
+        return []
+
+
+@asynccontextmanager
+async def _beside(engine: Engine) -> AsyncIterator[tuple[Place, SessionKeys]]:
+    """Connect to an engine's database past the engine, which may be closed."""
+    assert isinstance(engine, OwnMongoEngine)
+    async with database_of(engine.url) as place:
+        yield place, engine.keys

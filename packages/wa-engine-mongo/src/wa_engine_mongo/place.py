@@ -1,0 +1,116 @@
+"""The database that sessions live in: what kind of server it is, and how it is asked.
+
+One collection holds the records of all sessions, and each session's head among them, so that with
+`s` as the shard key a session is on one shard and its transactions need no second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+from wa_core.errors import EngineConfigError, EngineUnavailableError
+
+from wa_engine_mongo.faults import NO_JOURNAL, UNAUTHORIZED
+from wa_engine_mongo.records import PAGE_INDEX, Document
+
+RECORDS = "wa_records"
+WRITERS = "wa_writers"
+JOURNAL = "wa_journal"
+SAFE = WriteConcern(w="majority", j=True)
+"""On the disk of a majority: what every write of ours waits for [W2, D2]."""
+OLDEST_WIRE = 13
+"""MongoDB 5.0, the first with snapshot reads outside of transactions."""
+
+_INDEXES = {
+    RECORDS: {"key": dict(PAGE_INDEX), "name": "page"},
+    WRITERS: {"key": {"s": 1}, "name": "session"},
+}
+
+
+class Place:
+    """A database, asked by plain commands: primary only, whatever its owner set up."""
+
+    def __init__(self, database: AsyncDatabase[Any]) -> None:
+        self.database: AsyncDatabase[Document] = database.with_options(
+            codec_options=CodecOptions(), read_preference=ReadPreference.PRIMARY
+        )
+        self.transactions = False
+        """Known after `survey`: a replica set or a sharded cluster."""
+
+    async def ask(
+        self, command: Mapping[str, Any], *, session: AsyncClientSession | None = None
+    ) -> Document:
+        """Send one command and return its reply."""
+        return await self.database.command(command, session=session)
+
+    async def write(self, command: Mapping[str, Any]) -> Document:
+        """Send a write outside of a transaction, and wait until it is on disk."""
+        return await self.ask({**command, "writeConcern": SAFE.document})
+
+    async def rows(self, command: Mapping[str, Any]) -> list[Document]:
+        """Send a command that answers with rows, and return them all."""
+        try:
+            return await self._rows(command)
+        except NetworkTimeout:
+            raise
+        except AutoReconnect:
+            # A pooled connection may have died long ago; a read may be asked again.
+            return await self._rows(command)
+
+    async def _rows(self, command: Mapping[str, Any]) -> list[Document]:
+        async with await self.database.cursor_command(command) as cursor:
+            return await cursor.to_list()
+
+    async def survey(self, *, read_only: bool) -> None:
+        """Look at what the server is and how it is set up [D2], and make what is not there."""
+        hello = await self.ask({"hello": 1})
+        if hello.get("maxWireVersion", 0) < OLDEST_WIRE:
+            raise EngineConfigError("MongoDB version", "5.0 or newer is needed: upgrade the server")
+        self.transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
+        await self._check_storage()
+        await self._check_collation()
+        if not read_only:
+            if not hello.get("isWritablePrimary", False):
+                raise EngineUnavailableError("this member is not the primary")
+            await self._build()
+
+    async def _check_storage(self) -> None:
+        try:
+            status = await self.ask({"serverStatus": 1, "repl": 0, "metrics": 0, "locks": 0})
+        except OperationFailure as exc:
+            if exc.code in UNAUTHORIZED:
+                return  # Then `j: true` is what tells: a server without a journal refuses it.
+            raise
+        engine = status.get("storageEngine", {})
+        if not engine.get("persistent", True):
+            raise EngineConfigError(
+                "storage.engine", f"{engine.get('name')} keeps nothing on disk: use wiredTiger"
+            )
+
+    async def _check_collation(self) -> None:
+        found = await self.rows(
+            {"listCollections": 1, "filter": {"name": RECORDS}, "authorizedCollections": True}
+        )
+        if any("collation" in collection.get("options", {}) for collection in found):
+            raise EngineConfigError(
+                f"collation of {RECORDS}",
+                "it takes different keys for equal: use a database where the engine makes it",
+            )
+
+    async def _build(self) -> None:
+        for name, index in _INDEXES.items():
+            try:
+                await self.write({"createIndexes": name, "indexes": [index]})
+            except OperationFailure as exc:
+                if exc.code == NO_JOURNAL:
+                    raise EngineConfigError(
+                        "storage.journal.enabled", "the server runs without its journal: enable it"
+                    ) from None
+                raise

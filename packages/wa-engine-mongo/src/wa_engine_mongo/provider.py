@@ -1,0 +1,128 @@
+"""`mongodb:`, `mongodb+srv:` and `mongo:` URLs: from a place and a session to an open engine [U2, U3].
+
+Every part of the URL goes to the driver: hosts, user, database, TLS. Short forms get what is missing:
+`mongo:HOST/DB` is `mongodb://HOST/DB`, and the database is `wa` where none is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote, unquote
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+from wa_core.errors import EngineConfigError, EngineUnavailableError, InvalidUrlError
+from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+
+from wa_engine_mongo import reading
+from wa_engine_mongo.engine import MongoEngine
+from wa_engine_mongo.faults import mongo_errors
+from wa_engine_mongo.keys import check_session
+from wa_engine_mongo.parameters import driver_parameters
+from wa_engine_mongo.place import Place
+from wa_engine_mongo.records import Document
+
+DEFAULT_DATABASE = "wa"
+DEFAULT_SESSION = "default"
+LAST_WORDS_S = 1.0
+"""How long a client that closes may take to say so to the server."""
+
+Client = AsyncMongoClient[Document]
+
+
+class OwnMongoEngine(MongoEngine):
+    """An engine that made its client, and closes it."""
+
+    def __init__(self, url: EngineUrl, **options: Any) -> None:
+        self.url = url
+        self._client, database = connect(url, options["timeout"])
+        super().__init__(self._client[database], **options)
+
+    async def _close(self) -> None:
+        try:
+            await super()._close()
+        finally:
+            await let_go(self._client)
+
+
+class MongoProvider(Provider):
+    """Opens sessions in databases."""
+
+    async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
+        """Open a session: the server is looked at, and what it cannot promise is refused."""
+        timeout = url.timeout or DEFAULT_TIMEOUT_S
+        if url.durability not in (None, Durability.POWER):
+            raise EngineConfigError(
+                f"durability={url.durability}",
+                "MongoDB writes are on disk or lost: it offers power",
+            )
+        session = check_session(DEFAULT_SESSION if url.session is None else url.session)
+        engine = OwnMongoEngine(url, session=session, timeout=timeout, read_only=read_only)
+        try:
+            async with asyncio.timeout(timeout):
+                await engine.survey()
+        except BaseException as exc:
+            await engine.close()
+            if isinstance(exc, TimeoutError):
+                raise EngineUnavailableError(f"no answer within {timeout:g} s") from exc
+            raise
+        return engine
+
+    async def list_sessions(self, url: EngineUrl) -> list[str]:
+        """Name the sessions of a database that hold a record."""
+        async with database_of(url) as place:
+            found = await place.rows(reading.sessions())
+        return [row["_id"] for row in found]
+
+
+def connect(url: EngineUrl, timeout: float) -> tuple[Client, str]:
+    """Make a client for a URL, which connects when it is asked first; and name its database."""
+    passed = driver_parameters(url)
+    place = url.place.removeprefix("//")
+    hosts, _, path = place.rpartition("@")[2].partition("/")
+    database = unquote(path) or DEFAULT_DATABASE
+    if not hosts or "/" in path:
+        raise InvalidUrlError("mongodb URL", "it names a host, as in mongodb://HOST/DATABASE")
+    scheme = "mongodb+srv" if url.scheme == "mongodb+srv" else "mongodb"
+    query = "&".join(f"{name}={quote(value, safe=':,')}" for name, value in passed.items())
+    patience = int(timeout * 1000) or 1
+    given = {name.lower() for name in passed}
+    bounds = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
+    try:
+        client: Client = AsyncMongoClient(
+            f"{scheme}://{place}{'' if '/' in place else '/'}{'?' + query if query else ''}",
+            **{name: patience for name in bounds if name.lower() not in given},
+        )
+        client.get_database(database)
+    except (PyMongoError, ValueError, TypeError):
+        # Their messages may hold a password.
+        raise InvalidUrlError("mongodb URL", "the driver cannot read it") from None
+    return client, database
+
+
+@asynccontextmanager
+async def database_of(url: EngineUrl) -> AsyncIterator[Place]:
+    """Connect to the database of a URL for a while."""
+    timeout = url.timeout or DEFAULT_TIMEOUT_S
+    client, database = connect(url, timeout)
+    try:
+        async with asyncio.timeout(timeout):
+            with mongo_errors():
+                yield Place(client[database])
+    except TimeoutError as exc:
+        raise EngineUnavailableError(f"no answer within {timeout:g} s") from exc
+    finally:
+        await let_go(client)
+
+
+async def let_go(client: Client) -> None:
+    """Close a client, also when the server no longer answers."""
+    try:
+        async with asyncio.timeout(LAST_WORDS_S):
+            await client.close()
+    except (TimeoutError, PyMongoError):
+        # Its farewell is given up: what is left is to close the sockets.
+        await client.close()

@@ -1,0 +1,167 @@
+"""Writing where the server has transactions: replica sets and sharded clusters [W1].
+
+The idea: the head first, so that of two writers one waits; then the records; then the fence once
+more, for a process that was stopped in between; then the commit. All transactions of an engine run
+under one server session, whose numbers only grow: the server refuses what arrives late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+
+from bson.binary import Binary
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import PyMongoError
+from wa_core.errors import FencedError
+
+from wa_engine_mongo.faults import is_transient, is_unknown
+from wa_engine_mongo.head import Head
+from wa_engine_mongo.keys import SessionKeys
+from wa_engine_mongo.place import RECORDS, SAFE, Place
+from wa_engine_mongo.plan import Plan
+from wa_engine_mongo.records import Document, document
+from wa_engine_mongo.writers import ASLEEP_S, Writers
+
+COMMAND_BYTES = 10 * 1024 * 1024
+"""What goes into one command, of the 16 MB that a server takes."""
+COMMAND_STATEMENTS = 5_000
+ABORT_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
+
+
+class Transactions:
+    """The writes of one engine, one at a time."""
+
+    def __init__(self, place: Place, keys: SessionKeys, head: Head) -> None:
+        self._place = place
+        self._keys = keys
+        self._head = head
+        self._writers = Writers(place, keys)
+        self._session: AsyncClientSession | None = None
+
+    async def apply(self, plan: Plan, epoch: int | None) -> None:
+        """Make a plan take effect as one; with `epoch`, only while that lease is current."""
+        session = self._session or await self._enter()
+        begun, pause = time.monotonic(), _FIRST_PAUSE_S
+        while not await self._tried(session, plan, epoch):
+            await asyncio.sleep(random.uniform(0, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            if time.monotonic() - begun > ASLEEP_S:
+                begun = time.monotonic()
+                await self._writers.wake()
+
+    async def wake(self) -> None:
+        """End the transactions of others that are asleep."""
+        await self._writers.wake()
+
+    async def close(self) -> None:
+        """Let go of the server session."""
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                await self._writers.leave(_name_of(session))
+            finally:
+                await session.end_session()
+
+    async def _enter(self) -> AsyncClientSession:
+        session = self._place.database.client.start_session(causal_consistency=False)
+        try:
+            await self._writers.enter(_name_of(session))
+        except BaseException:
+            await session.end_session()
+            raise
+        self._session = session
+        return session
+
+    async def _tried(self, session: AsyncClientSession, plan: Plan, epoch: int | None) -> bool:
+        try:
+            await session.start_transaction(write_concern=SAFE)
+            if not await self._written(session, plan, epoch):
+                return False
+            await self._committed(session)
+        except PyMongoError as exc:
+            if is_transient(exc):
+                return False
+            raise
+        finally:
+            if session.in_transaction:
+                await _abandon(session)
+        return True
+
+    async def _written(self, session: AsyncClientSession, plan: Plan, epoch: int | None) -> bool:
+        reply = await self._place.ask(self._head.turn(plan.positions, epoch), session=session)
+        head: Document | None = reply["value"]
+        if head is None:
+            await _abandon(session)
+            await self._head.why_not(epoch)
+            return False
+        first = head["clock"] - plan.positions + 1
+        for command in commands(self._keys, plan, first):
+            await self._place.ask(command, session=session)
+        if epoch is not None:
+            still = {"find": RECORDS, "filter": self._head.fence(epoch), "limit": 1}
+            reply = await self._place.ask({**still, "projection": {"_id": 1}}, session=session)
+            if not reply["cursor"]["firstBatch"]:
+                raise FencedError(epoch)
+        return True
+
+    async def _committed(self, session: AsyncClientSession) -> None:
+        while True:
+            try:
+                return await session.commit_transaction()
+            except PyMongoError as exc:
+                if not is_unknown(exc):
+                    raise
+            # Asked again, the server says how it ended. The engine's timeout ends this.
+            await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S))
+
+
+def commands(keys: SessionKeys, plan: Plan, first: int) -> Iterator[Document]:
+    """Write the commands that change the records; positions are counted from `first`."""
+    removals = list(_removals(keys, plan))
+    for at in range(0, len(removals), COMMAND_STATEMENTS):
+        chunk = removals[at : at + COMMAND_STATEMENTS]
+        yield {"delete": RECORDS, "deletes": chunk, "ordered": False}
+    for updates in _grouped(keys, plan, first):
+        yield {"update": RECORDS, "updates": updates, "ordered": False}
+
+
+def _removals(keys: SessionKeys, plan: Plan) -> Iterator[Document]:
+    if plan.everything:
+        yield {"q": {"_id": keys.all}, "limit": 0}
+    for key in plan.gone:
+        yield {"q": {"_id": keys.id(key)}, "limit": 1}
+        yield {"q": {"_id": keys.below(key)}, "limit": 0}
+
+
+def _grouped(keys: SessionKeys, plan: Plan, first: int) -> Iterator[list[Document]]:
+    group: list[Document] = []
+    size = 0
+    for put in plan.puts:
+        cost = len(put.value) + 20 * len(put.key) + 200
+        if group and (size + cost > COMMAND_BYTES or len(group) == COMMAND_STATEMENTS):
+            yield group
+            group, size = [], 0
+        found = document(keys, put.key, put.value)
+        found["at"] = first + put.turn if put.at is None else put.at
+        group.append({"q": {"_id": found["_id"]}, "u": found, "upsert": True})
+        size += cost
+    if group:
+        yield group
+
+
+async def _abandon(session: AsyncClientSession) -> None:
+    """End a transaction; if the server is silent, the next one under this session ends it."""
+    try:
+        async with asyncio.timeout(ABORT_S):
+            await session.abort_transaction()
+    except TimeoutError:
+        return
+
+
+def _name_of(session: AsyncClientSession) -> Binary:
+    name: Binary = session.session_id["id"]
+    return name
