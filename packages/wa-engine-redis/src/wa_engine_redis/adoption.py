@@ -6,8 +6,6 @@ have their rows, so that an adoption that was interrupted is taken up by the nex
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
 from wa_core.errors import EngineConfigError, masked
 from wa_core.storage import is_key
 
@@ -36,7 +34,9 @@ async def adopt_if_needed(line: Line, space: KeySpace, *, ask: bool, read_only: 
     await line.call("HSET", space.meta, b"layout", b"1", b"adopting", b"1")
     if ask:
         await _forget_gone(line)
-    keys = sorted([key async for key in _keys(line, space)])
+    begin = len(space.prefix)
+    names = [name[begin:] async for name in line.names() if name.startswith(space.prefix)]
+    keys = sorted(filter(_is_key, set(names)))
     for first in range(0, len(keys), STEP):
         await line.run(ADOPT, *keys[first : first + STEP])
     await line.call("HDEL", space.meta, b"adopting")
@@ -47,20 +47,6 @@ async def _forget_gone(line: Line) -> None:
     after = b""
     while after := await line.run(FORGET, after):
         continue
-
-
-async def _keys(line: Line, space: KeySpace) -> AsyncGenerator[bytes, None]:
-    seen: set[bytes] = set()
-    cursor = b"0"
-    while True:
-        cursor, names = await line.scan(cursor)
-        for name in names:
-            key = name[len(space.prefix) :] if name.startswith(space.prefix) else b""
-            if key not in seen and _is_key(key):
-                seen.add(key)
-                yield key
-        if int(cursor) == 0:
-            return
 
 
 def _is_key(name: bytes) -> bool:

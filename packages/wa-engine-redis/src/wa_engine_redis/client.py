@@ -71,11 +71,12 @@ def connected(url: EngineUrl) -> AnyClient:
 
 def _made(url: EngineUrl) -> AnyClient:
     text = driver_url(url)
+    # What the URL says goes before these.
     retry = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.3), 3)
     timeout = url.timeout or DEFAULT_TIMEOUT_S
     if url.flag("cluster"):
         return RedisCluster.from_url(
-            text, socket_timeout=None, socket_connect_timeout=timeout, retry=retry
+            text, socket_timeout=None, socket_connect_timeout=timeout, retry=retry, protocol=2
         )
     # The engine itself bounds each call; a second clock would only make each slower.
     client = Redis.from_url(
@@ -84,6 +85,7 @@ def _made(url: EngineUrl) -> AnyClient:
         socket_timeout=None,
         socket_connect_timeout=timeout,
         retry=retry,
+        protocol=2,
     )
     # Made, not connected: here the driver says what it does not take.
     client.connection_pool.make_connection()  # type: ignore[no-untyped-call]

@@ -1,12 +1,13 @@
 """The Redis engine: every call is one script, every script one atomic step.
 
-What makes writes happen exactly once: a writer enrolls under a random name and numbers its
+What makes writes happen exactly once: a writer enrolls under a name of its own and numbers its
 requests. A request that the driver repeats, or that the network delivers after its caller gave up
 and wrote more, has an old number and changes nothing [W3, W6, X1].
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
@@ -70,6 +71,7 @@ class RedisEngine(Engine):
         self._terms = Terms(durability, allow_eviction)
         self._adopt = adopt
         self._owns_client = owns_client
+        self._preparing = asyncio.Lock()
         self._ready = False
         self._writer = b""
         self._number = 0
@@ -79,9 +81,19 @@ class RedisEngine(Engine):
         await self._in_time(self._prepared())
         return self
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether `close` was called."""
+        return self._closed
+
     async def _prepared(self) -> None:
         if self._ready:
             return
+        async with self._preparing:
+            if not self._ready:
+                await self._prepare()
+
+    async def _prepare(self) -> None:
         level = await agreed(self.line, self._terms, self.space.session)
         layout = await self.line.call("HGET", self.space.meta, b"layout")
         if layout is not None and layout != b"%d" % LAYOUT:
@@ -165,9 +177,9 @@ class RedisEngine(Engine):
     async def _enroll(self) -> None:
         # First the registry: a session that holds anything is always listed [N2].
         await self.line.call("SADD", self.space.registry, registered(self.space.session))
-        writer = secrets.token_hex(8).encode()
-        _expect_done(await self.line.write(ENROLL, writer))
-        self._writer, self._number = writer, 0
+        reply = await self.line.write(ENROLL, secrets.token_hex(8).encode())
+        _expect_done(reply)
+        self._writer, self._number = reply[1], 0
 
     # Leases, by the clock of the server.
 

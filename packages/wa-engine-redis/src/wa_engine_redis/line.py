@@ -8,7 +8,7 @@ one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Any, Protocol, cast
 
 from redis.asyncio import Redis, RedisCluster
@@ -83,16 +83,18 @@ class Line:
                 replies: list[Any] = await pipeline.execute()
         return replies
 
-    async def scan(self, cursor: bytes) -> tuple[bytes, list[bytes]]:
-        """Walk the names of the keyspace that the session lies in, without a pattern."""
-        target: dict[str, object] = {}
-        if isinstance(self.client, RedisCluster):
-            with driver_errors():
-                await self.client.initialize()
-            target["target_nodes"] = self.client.get_node_from_key(self._prefix.decode())
-        # In small letters: the driver would read the answer to the command that it knows.
-        cursor, names = await self.call("scan", cursor, "COUNT", 1000, **target)
-        return cursor, names
+    async def names(self) -> AsyncGenerator[bytes, None]:
+        """Walk the keyspace that the session lies in, without a pattern; some names come twice."""
+        with driver_errors():
+            target = await self._target()
+        cursor = b"0"
+        while True:
+            # In small letters: the driver would read the answer to the command that it knows.
+            cursor, names = await self.call("scan", cursor, "COUNT", 1000, **target)
+            for name in names:
+                yield name
+            if int(cursor) == 0:
+                return
 
     async def disconnect(self) -> None:
         """Close the client's connections."""
@@ -125,10 +127,7 @@ class Line:
 
     async def _replicated(self, script: Script, args: tuple[bytes, ...]) -> Any:
         # One pipeline is one connection, and WAIT counts what that connection wrote.
-        target: dict[str, object] = {}
-        if isinstance(self.client, RedisCluster):
-            await self.client.initialize()
-            target["target_nodes"] = self.client.get_node_from_key(self._prefix.decode())
+        target = {**self._options, **await self._target()}
         pipeline = self._driver.pipeline(transaction=False)
         pipeline.execute_command("EVAL", script.text, 1, self._prefix, *args, **target)
         pipeline.execute_command("WAIT", self._replicas, self._wait_ms, **target)
@@ -136,6 +135,13 @@ class Line:
         if int(reached) < self._replicas:
             raise EngineUnavailableError(f"{reached} of {self._replicas} replicas have it")
         return answer
+
+    async def _target(self) -> dict[str, object]:
+        """Name the server that the session is on, for commands that name no key."""
+        if not isinstance(self.client, RedisCluster):
+            return {}
+        await self.client.initialize()
+        return {"target_nodes": self.client.get_node_from_key(self._prefix.decode())}
 
 
 def is_cluster(client: AnyClient) -> bool:

@@ -36,31 +36,31 @@ _POWER = Promise(Durability.POWER, "appendfsync", "always", "nothing to do")
 _NO_AOF = Promise(
     Durability.VOLATILE,
     "appendonly",
-    "no: what was written since the last snapshot is lost with the server",
+    "no, so that what came after the last snapshot is lost with the server",
     "set appendonly yes and appendfsync always",
 )
 _PAUSED = Promise(
     Durability.PROCESS,
     "no-appendfsync-on-rewrite",
-    "yes: nothing is synced while the log is rewritten",
+    "yes, so that nothing is synced while the log is rewritten",
     "set no-appendfsync-on-rewrite no",
 )
 _UNSYNCED = Promise(
     Durability.PROCESS,
     "appendfsync",
-    "no: the system decides when to sync",
+    "no, so that the system decides when to sync",
     "set appendfsync always",
 )
 _EVERYSEC = Promise(
     Durability.VOLATILE,
     "appendfsync",
-    "everysec: a reply may come before the write, when the disk is slow",
+    "everysec, with which a reply may come before the write when the disk is slow",
     "set appendfsync always",
 )
 _UNKNOWN = Promise(
     Durability.VOLATILE,
     "CONFIG GET",
-    "it is forbidden here, and INFO does not tell appendfsync",
+    "forbidden here, and INFO does not tell appendfsync",
     "allow CONFIG GET to this user",
 )
 
@@ -123,13 +123,8 @@ async def agreed(line: Line, terms: Terms, session: str) -> Durability:
     given = promise_of(servers)
     level = chosen(given, terms.durability)
     if level is not Durability.POWER:
-        _log.warning(
-            "redis session %r: durability is %s (%s %s)",
-            masked(session),
-            level,
-            given.setting,
-            given.reason,
-        )
+        why = f"{given.setting} is {given.reason}" if level is given.durability else "as asked for"
+        _log.warning("redis session %r: durability is %s: %s", masked(session), level, why)
     return level
 
 

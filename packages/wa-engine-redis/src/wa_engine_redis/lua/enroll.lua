@@ -1,9 +1,11 @@
--- ARGV: writer. Writers that were killed are forgotten after a day.
-local DAY = 86400000000
+-- ARGV: a random word. Replies with the writer's name, which no other request ever gets: also one
+-- that the network delivers twice makes another writer, and the copies of all that followed it are
+-- sent by nobody. Writers that were killed are forgotten after a day.
+local DAY, CROWD = 86400000000, 64
 local layout = call('HGET', META, 'layout')
 if is_newer(layout) then return { 'version', layout } end
 local moment = now()
-if call('HLEN', META) > 64 then
+if call('HLEN', META) > CROWD then
   local fields = call('HGETALL', META)
   for i = 1, #fields, 2 do
     local writer = string.match(fields[i], '^s:(.*)$')
@@ -12,5 +14,6 @@ if call('HLEN', META) > 64 then
     end
   end
 end
-call('HSET', META, 'layout', LAYOUT, 'w:' .. ARGV[1], 0, 's:' .. ARGV[1], written(moment))
-return { 'done' }
+local writer = call('HINCRBY', META, 'writers', 1) .. '-' .. ARGV[1]
+call('HSET', META, 'layout', LAYOUT, 'w:' .. writer, 0, 's:' .. writer, written(moment))
+return { 'done', writer }
