@@ -10,11 +10,11 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,8 @@ import nox
 sys.path.insert(0, str(Path(__file__).parent))
 
 from tools.pythons import REQUIRED, SUPPORTED, default_version, find_python
-from tools.workspace import LOCK, ROOT, members
+from tools.targets import Target
+from tools.workspace import LOCK, ROOT, Member, members
 
 nox.options.sessions = ["lint", "types", "layers", "tests"]
 nox.options.default_venv_backend = "none"
@@ -32,14 +33,10 @@ IN_CI = os.environ.get("CI") == "true"
 ENVIRONMENTS = ROOT / ".nox" / "envs"
 REPORT = ROOT / ".nox" / "report"
 MEMBERS = members()
-
-
-def label(target: str) -> str:
-    """Make of `file:{tmp}?durability=process` a name for a session and a file."""
-    return "-".join(re.findall(r"\w+", target.replace("{tmp}", "")))
-
-
 TARGETS = [target for member in MEMBERS for target in member.conformance_targets]
+DISTRIBUTED = [target for member in MEMBERS for target in member.distributed_targets]
+# The wheels with servers in them are for one version of Python; every version's tests use them.
+SERVERS = {"WA_SERVER_WHEELS": os.environ.get("WA_SERVER_WHEELS", str(ENVIRONMENTS / REQUIRED))}
 PYTHON_FILES = ("noxfile.py", "tools", "benchmarks")
 
 
@@ -98,18 +95,55 @@ def tests(session: nox.Session, version: str) -> None:
         session.skip(f"no Python {version} on this machine")
     junit = f"--junitxml={REPORT / f'tests-{version}.xml'}"
     # What takes long and says nothing about a Python version runs on the required one.
-    marks = "not soak" if version == REQUIRED else "not soak and not once"
+    rare = "not soak and not distributed"
+    marks = rare if version == REQUIRED else f"{rare} and not once"
     run(session, "pytest", "-n", "2", "-m", marks, junit, *session.posargs, version=version)
 
 
 @nox.session
-@nox.parametrize("target", TARGETS, ids=[label(target) for target in TARGETS])
-def conformance(session: nox.Session, target: str) -> None:
+@nox.parametrize("target", TARGETS, ids=[target.label for target in TARGETS])
+def conformance(session: nox.Session, target: Target) -> None:
     """Judge each engine by every clause of the contract."""
-    junit = REPORT / f"conformance-{label(target)}.xml"
+    judge(session, target, REPORT / f"conformance-{target.label}.xml")
+
+
+@nox.session
+@nox.parametrize("part", ["tests", *DISTRIBUTED], ids=["tests", *(t.label for t in DISTRIBUTED)])
+def distributed(session: nox.Session, part: str | Target) -> None:
+    """Judge the engines on servers of several processes, and run the tests that need such."""
+    if isinstance(part, Target):
+        judge(session, part, REPORT / f"distributed-{part.label}.xml")
+    else:
+        junit = f"--junitxml={REPORT / 'distributed-tests.xml'}"
+        run(session, "pytest", "-n", "2", "-m", "distributed", junit, *session.posargs)
+
+
+def judge(session: nox.Session, target: Target, junit: Path) -> None:
+    """Run the full profile on a target, on servers of its own."""
+    skip_without_servers(session, target)
     with temporary_folder() as folder:
-        url = target.format(tmp=folder / label(target))
-        run(session, "wa-conformance", url, "--profile", "full", "--junit", str(junit))
+        words = (target.url(folder), "--profile", "full", "--junit", str(junit))
+        run(session, *target.command("wa-conformance", *words))
+
+
+def skip_without_servers(session: nox.Session, target: Target) -> None:
+    """End the session if a server is not installed: in CI as failed, elsewhere as not run."""
+    if not target.kinds:
+        return
+    python = str(environment(session, default_version()) / "python")
+    asked = subprocess.run(
+        (python, "-m", "wa_conformance.servers", "--list", *target.kinds),
+        env={**os.environ, **SERVERS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(asked.stdout, end="")
+    if asked.returncode:
+        if IN_CI:
+            session.error(f"CI must have every server\n{asked.stdout}{asked.stderr}")
+        not_run(f"conformance of {target.label}", asked.stdout.strip().splitlines()[-1])
+        session.skip("a server is not installed")
 
 
 @nox.session
@@ -120,18 +154,18 @@ def wheels(session: nox.Session) -> None:
         for member in MEMBERS:
             options = ("-q", "--build-constraints", str(LOCK), "-o", str(dist))
             uv(session, "build", *options, str(member.folder))
-        wheel_files = sorted(str(p) for p in dist.glob("*.whl"))
+        wheel_files = {path.name.split("-")[0]: path for path in dist.glob("*.whl")}
         if len(wheel_files) != len(MEMBERS):
-            session.error(f"{len(MEMBERS)} members, but built {wheel_files}")
-        home = folder / "env"
-        uv(session, "venv", "-q", "--python", interpreter(session, default_version()), str(home))
-        uv(session, "pip", "install", "-q", "--python", str(home), "-c", str(LOCK), *wheel_files)
+            session.error(f"{len(MEMBERS)} members, but built {sorted(wheel_files)}")
         session.chdir(folder)
-        use_installed(session, home / "bin", folder)
+        call_every_script(session, new_environment(session, folder / "all", *wheel_files.values()))
+        for member in MEMBERS:
+            if member.conformance_targets:
+                use_alone(session, member, wheel_files, folder)
 
 
-def use_installed(session: nox.Session, bin_folder: Path, folder: Path) -> None:
-    """Call what a user of the wheels calls, far from the source tree."""
+def call_every_script(session: nox.Session, bin_folder: Path) -> None:
+    """Ask each command that the wheels install for its help."""
     listing = session.run(
         str(bin_folder / "python"),
         "-c",
@@ -142,9 +176,51 @@ def use_installed(session: nox.Session, bin_folder: Path, folder: Path) -> None:
     )
     for script in str(listing).split():
         session.run(str(bin_folder / script), "--help", external=True, silent=True)
-    for target in TARGETS:
-        url = target.format(tmp=folder / label(target))
-        session.run(str(bin_folder / "wa-conformance"), url, "--profile", "quick", external=True)
+
+
+def use_alone(
+    session: nox.Session, member: Member, wheel_files: Mapping[str, Path], folder: Path
+) -> None:
+    """Install one engine with nothing but what it asks for, open it by URL, and judge it."""
+    extras = f"[{','.join(member.extras)}]" if member.extras else ""
+    engine = f"{member.dist}{extras} @ {wheel_files[member.import_name].as_uri()}"
+    home = folder / member.dist
+    bin_folder = new_environment(session, home, wheel_files["wa_core"], engine)
+    for number, target in enumerate(member.conformance_targets):
+        url = target.url(folder)
+        skip_without_servers(session, target)
+        if not number:
+            python = str(bin_folder / "python")
+            run(session, *target.command(python, "-c", OPEN_ALONE, f"{url}#alone"))
+            into_environment(session, home, wheel_files["wa_conformance"])
+        judge_alone = (str(bin_folder / "wa-conformance"), url, "--profile", "quick")
+        run(session, *target.command(*judge_alone))
+
+
+OPEN_ALONE = """
+import asyncio, sys
+from wa_core.storage import open_engine
+
+async def main():
+    async with await open_engine(sys.argv[1]) as engine:
+        await engine.set("session/creds", b"kept")
+        assert await engine.get("session/creds") == b"kept"
+
+asyncio.run(main())
+"""
+
+
+def new_environment(session: nox.Session, home: Path, *what: object) -> Path:
+    """Make an empty environment, install there, and return its folder of commands."""
+    uv(session, "venv", "-q", "--python", interpreter(session, default_version()), str(home))
+    into_environment(session, home, *what)
+    return home / "bin"
+
+
+def into_environment(session: nox.Session, home: Path, *what: object) -> None:
+    """Install with the locked versions of what is not ours."""
+    into = ("pip", "install", "-q", "--python", str(home), "-c", str(LOCK))
+    uv(session, *into, *map(str, what))
 
 
 @nox.session
@@ -200,7 +276,7 @@ def run(
     session.run(
         str(program) if program.exists() else command[0],
         *command[1:],
-        env={"PATH": path, "VIRTUAL_ENV": str(bin_folder.parent), **(env or {})},
+        env={"PATH": path, "VIRTUAL_ENV": str(bin_folder.parent), **SERVERS, **(env or {})},
         external=True,
     )
 
@@ -211,8 +287,9 @@ def environment(session: nox.Session, version: str) -> Path:
     stamp = home / "made-from"
     python = interpreter(session, version)
     inputs = hashlib.sha256(python.encode())
-    for path in (LOCK, *(member.pyproject for member in MEMBERS)):
-        inputs.update(path.read_bytes())
+    inputs.update(LOCK.read_bytes())
+    for member in MEMBERS:
+        inputs.update(member.recipe.encode())
     wanted = inputs.hexdigest()
     with one_maker():
         if not stamp.exists() or stamp.read_text() != wanted:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from tools.workspace import ROOT, Member, members
 
 CORE = "wa_core"
+JUDGE = "wa_conformance"
 OPEN_TO_ENGINES = frozenset({"storage", "errors"})
 JUDGE = "wa_conformance"
 HOOKS = "conformance"

@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 OPTIONAL = "the tests on Python"
 """Python versions besides the required one are tested where they are present."""
 
+WITH_SKIPS = ("tests-", "distributed-tests")
+"""The reports whose skips tell what could have run; a judgment skips what nobody claims."""
+
 
 def main(report: Path) -> int:
     """Print the summary of a report folder, and judge it."""
@@ -27,7 +30,7 @@ def main(report: Path) -> int:
     for path in sorted(report.glob("*.xml")):
         found, reasons = read_junit(path)
         counts += found
-        skipped |= reasons if path.name.startswith("tests-") else set()
+        skipped |= reasons if path.stem.startswith(WITH_SKIPS) else set()
         if found["failed"]:
             explained.add(path.stem)
         if found["passed"]:
@@ -85,7 +88,7 @@ def red(sessions: Mapping[str, str]) -> Iterator[str]:
 def hollow(sessions: Mapping[str, str], shown: Set[str]) -> Iterator[str]:
     """Name the test sessions that ended well without one passed test to show for it."""
     for name, result in sessions.items():
-        tests = name.startswith(("tests(", "conformance("))
+        tests = name.startswith(("tests(", "conformance(", "distributed("))
         if tests and result == "success" and junit_stem(name) not in shown:
             yield name
 

@@ -5,11 +5,13 @@ Nothing else here or in the noxfile names a package, so that adding one is addin
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tools.targets import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -22,7 +24,11 @@ class Member:
     folder: Path
     dist: str
     import_name: str
-    conformance_targets: tuple[str, ...]
+    conformance_targets: tuple[Target, ...]
+    distributed_targets: tuple[Target, ...]
+    extras: tuple[str, ...]
+    recipe: str
+    """What an installation of it depends on: all that pyproject.toml says but `[tool.wa]`."""
 
     @property
     def pyproject(self) -> Path:
@@ -50,13 +56,17 @@ def members() -> tuple[Member, ...]:
 def _member(path: Path) -> Member:
     data = _toml(path)
     dist = data["project"]["name"]
+    ours = data["tool"].pop("wa", {})
     return Member(
         folder=path.parent,
         dist=dist,
         import_name=dist.replace("-", "_"),
-        conformance_targets=tuple(data["tool"].get("wa", {}).get("conformance", ())),
+        conformance_targets=tuple(map(Target, ours.get("conformance", ()))),
+        distributed_targets=tuple(map(Target, ours.get("distributed", ()))),
+        extras=tuple(data["project"].get("optional-dependencies", ())),
+        recipe=json.dumps(data),
     )
 
 
-def _toml(path: Path) -> Mapping[str, Any]:
+def _toml(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
