@@ -19,7 +19,6 @@ from wa_conformance.probe import Probe
 from wa_conformance.program import Program
 
 CANARY = "c4n4ry-p4ssw0rd"
-_TYPED_AS_PATH = ("file", "sqlite")
 
 
 @check("U1", Need.URL)
@@ -111,12 +110,21 @@ def _other_forms(bench: Bench) -> Iterator[str]:
     url = EngineUrl.parse(bench.url())
     place = url.place
     yield bench.url()
-    if url.scheme in _TYPED_AS_PATH:
-        yield _with_place(url, f"//{os.path.abspath(url.path)}")
-        yield _with_place(url, os.path.abspath(url.path))
-        yield _with_place(url, os.path.relpath(url.path))
+    if url.scheme == "file":
+        yield from _paths(url, url.path, after="//")
+    elif url.scheme == "sqlite":
+        # As in SQLAlchemy: three slashes and a relative path, or four and an absolute one.
+        bare = EngineUrl(url.scheme, place.removeprefix("///"))
+        yield from _paths(url, bare.path, after="///")
+        yield _with_place(url, f"///{os.path.relpath(bare.path)}")
     elif place.startswith("//"):
         yield _with_place(url, place[2:])
+
+
+def _paths(url: EngineUrl, path: str, *, after: str) -> Iterator[str]:
+    yield _with_place(url, f"{after}{os.path.abspath(path)}")
+    yield _with_place(url, os.path.abspath(path))
+    yield _with_place(url, os.path.relpath(path))
 
 
 def _with_place(url: EngineUrl, place: str) -> str:
