@@ -1,0 +1,125 @@
+"""Connections of the driver, borrowed for one call and kept for the next.
+
+SQLAlchemy's pool makes them; its checkout costs more than a whole read, so a few stay checked out
+between calls. A call that was cut off cuts its connection: whatever the server was doing for it
+ends, and nobody reads the answer to somebody else's question [X1].
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from wa_engine_sql.dialect import Dialect
+
+
+class HeldLine:
+    """A connection that is checked out of SQLAlchemy's pool."""
+
+    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+        self.connection = connection
+        self.driver = driver
+
+    def drop(self) -> None:
+        """Take the connection out of the pool for good, without a word to the server."""
+        # Outside of SQLAlchemy's greenlets this is plain code that awaits nothing.
+        sync = self.connection.sync_connection
+        if sync is not None and not sync.closed:
+            with suppress(SQLAlchemyError, OSError):
+                sync.invalidate()
+            with suppress(SQLAlchemyError, OSError):
+                sync.close()
+
+
+class Lines:
+    """Up to `limit` connections of one pool."""
+
+    def __init__(self, engine: AsyncEngine, dialect: Dialect, *, limit: int, own: bool) -> None:
+        self._engine = engine
+        self._dialect = dialect
+        self._own = own
+        self._places = asyncio.Semaphore(limit)
+        self._limit = limit
+        self._idle: list[HeldLine] = []
+        self._open: set[HeldLine] = set()
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[HeldLine]:
+        """Lend a connection; others wait their turn when all are lent."""
+        async with self._places:
+            line = self._rested() or await self._connect()
+            try:
+                yield line
+            except BaseException as exc:
+                self._take_back(line, exc)
+                raise
+            self._take_back(line, None)
+
+    async def fill(self) -> list[HeldLine]:
+        """Open all the connections that there may be; for tests that occupy them."""
+        while len(self._open) < self._limit:
+            self._idle.append(await self._connect())
+        return list(self._open)
+
+    async def close(self) -> None:
+        """Give every connection back, or cut it when that takes too long."""
+        try:
+            while self._idle:
+                line = self._idle[-1]
+                if self._own:
+                    await self._dialect.hang_up(line)
+                    self._cut(line)
+                else:
+                    await self._dialect.restore(line)
+                    await line.connection.close()
+                    self._forget(line)
+        finally:
+            for line in list(self._open):
+                self._cut(line)
+
+    async def _connect(self) -> HeldLine:
+        connection = self._engine.connect()
+        line = None
+        try:
+            await connection.start()
+            raw = await connection.get_raw_connection()
+            line = HeldLine(connection, raw.driver_connection)
+            await self._dialect.prepare(line)
+        except BaseException:
+            if line is not None:
+                self._dialect.abort(line)
+                line.drop()
+            raise
+        self._open.add(line)
+        return line
+
+    def _rested(self) -> HeldLine | None:
+        while self._idle:
+            line = self._idle.pop()
+            if self._dialect.usable(line, None):
+                return line
+            self._cut(line)
+        return None
+
+    def _take_back(self, line: HeldLine, error: BaseException | None) -> None:
+        if line not in self._open:
+            return  # closed meanwhile
+        if self._dialect.usable(line, error):
+            self._idle.append(line)
+        else:
+            self._cut(line)
+
+    def _cut(self, line: HeldLine) -> None:
+        self._dialect.abort(line)
+        line.drop()
+        self._forget(line)
+
+    def _forget(self, line: HeldLine) -> None:
+        self._open.discard(line)
+        if line in self._idle:
+            self._idle.remove(line)

@@ -1,0 +1,80 @@
+"""`sqlite:`, `postgres:` and `mysql:` URLs: from a place and a session to an open engine [U2, U3]."""
+
+from __future__ import annotations
+
+import logging
+
+from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+
+from wa_engine_sql.dialect import Settings
+from wa_engine_sql.dialects import dialect_for
+from wa_engine_sql.engine import SqlEngine
+from wa_engine_sql.faults import driver_errors
+from wa_engine_sql.place import Place, Share, in_time
+from wa_engine_sql.urls import engine_for, is_there
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_SESSION = "default"
+
+
+class SqlProvider(Provider):
+    """Opens databases."""
+
+    async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
+        """Open a session; engines on one database share its connections."""
+        settings = _settings(url, read_only=read_only)
+        share = _share(url, settings)
+        name = url.session if url.session is not None else DEFAULT_SESSION
+        place = share.place
+        try:
+            with driver_errors(place.dialect.meaning):
+                durability = await in_time(
+                    place.check(name.encode(), read_only=read_only), settings.timeout
+                )
+        except BaseException:
+            await share.leave()
+            raise
+        if durability is not Durability.POWER and not read_only:
+            _log.warning("%s: durability is %s, not power", url.with_session(None), durability)
+        return SqlEngine(
+            place.engine,
+            name,
+            timeout=settings.timeout,
+            share=share,
+            durability=durability,
+            read_only=read_only,
+        )
+
+    async def list_sessions(self, url: EngineUrl) -> list[str]:
+        """Name the sessions that hold records."""
+        settings = _settings(url, read_only=True)
+        if not is_there(url):
+            return []
+        share = _share(url, settings)
+        try:
+            with driver_errors(share.place.dialect.meaning):
+                return await in_time(_names(share.place), settings.timeout)
+        finally:
+            await share.leave()
+
+
+async def _names(place: Place) -> list[str]:
+    async with place.reading() as line:
+        if await place.dialect.version(line, b"") is None:
+            return []
+        return [name.decode() for name in await place.dialect.sessions(line)]
+
+
+def _settings(url: EngineUrl, *, read_only: bool) -> Settings:
+    return Settings(
+        durability=url.durability, timeout=url.timeout or DEFAULT_TIMEOUT_S, read_only=read_only
+    )
+
+
+def _share(url: EngineUrl, settings: Settings) -> Share:
+    def make() -> Place:
+        engine = engine_for(url, settings)
+        return Place(engine, dialect_for(engine, settings), own=True)
+
+    return Share((url.with_session(None).reveal(), settings), make)
