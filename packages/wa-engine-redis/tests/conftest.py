@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -25,8 +26,9 @@ def place(server: RedisServer) -> str:
 
 
 @pytest.fixture
-async def client(server: RedisServer) -> AsyncIterator[Redis]:
+async def client(server: RedisServer) -> AsyncIterator[Any]:
     """Connect a client of the test's own, as an application has one."""
+    # The types of redis-py are unions of all that any protocol may answer.
     found = Redis.from_url(server.url, protocol=2)
     yield found
     await found.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -14,7 +15,7 @@ from wa_engine_redis import RedisEngine
 KEYS = ("session/creds", "session/pre-key/1", "chat/1@s.whatsapp.net/index", "contact/1/index")
 
 
-async def node_wrote(client: Redis, prefix: str, *more: str) -> dict[str, bytes]:
+async def node_wrote(client: Any, prefix: str, *more: str) -> dict[str, bytes]:
     values = {key: f"value of {key}".encode() for key in (*KEYS, *more)}
     await client.mset({f"{prefix}:{key}": value for key, value in values.items()})
     return values
@@ -32,7 +33,7 @@ async def test_the_default_place_is_the_node_engines_own() -> None:
     await client.aclose()
 
 
-async def test_a_keyspace_without_an_index_is_taken_over_by_itself(client: Redis) -> None:
+async def test_a_keyspace_without_an_index_is_taken_over_by_itself(client: Any) -> None:
     prefix = new_prefix()
     values = await node_wrote(client, prefix, *(f"lid/{number}" for number in range(1_200)))
     await client.set(f"{prefix}:not//a key", "left alone")
@@ -52,7 +53,7 @@ async def test_a_keyspace_without_an_index_is_taken_over_by_itself(client: Redis
     await engine.close()
 
 
-async def test_what_was_adopted_is_listed_by_url(place: str, client: Redis) -> None:
+async def test_what_was_adopted_is_listed_by_url(place: str, client: Any) -> None:
     prefix = f"{place.rpartition('=')[2]}:5491"
     await node_wrote(client, prefix)
 
@@ -62,7 +63,7 @@ async def test_what_was_adopted_is_listed_by_url(place: str, client: Redis) -> N
     assert await list_sessions(place) == ["5491"]
 
 
-async def test_two_that_open_at_once_adopt_once(client: Redis) -> None:
+async def test_two_that_open_at_once_adopt_once(client: Any) -> None:
     prefix = new_prefix()
     values = await node_wrote(client, prefix, *(f"lid/{number}" for number in range(1_200)))
     engines = [RedisEngine(client, prefix) for _ in range(4)]
@@ -74,7 +75,7 @@ async def test_two_that_open_at_once_adopt_once(client: Redis) -> None:
         await engine.close()
 
 
-async def test_an_adoption_that_was_interrupted_is_taken_up(client: Redis) -> None:
+async def test_an_adoption_that_was_interrupted_is_taken_up(client: Any) -> None:
     prefix = new_prefix()
     values = await node_wrote(client, prefix, *(f"lid/{number}" for number in range(1_500)))
     engine = RedisEngine(client, prefix)
@@ -93,7 +94,7 @@ async def test_an_adoption_that_was_interrupted_is_taken_up(client: Redis) -> No
     await other.close()
 
 
-async def test_a_session_of_ours_is_not_adopted_again_unless_asked(client: Redis) -> None:
+async def test_a_session_of_ours_is_not_adopted_again_unless_asked(client: Any) -> None:
     prefix = new_prefix()
     async with RedisEngine(client, prefix) as engine:
         await engine.set("session/creds", b"ours")
@@ -110,7 +111,7 @@ async def test_a_session_of_ours_is_not_adopted_again_unless_asked(client: Redis
         assert await engine.get("lid/1") is None
 
 
-async def test_a_reader_does_not_adopt(client: Redis) -> None:
+async def test_a_reader_does_not_adopt(client: Any) -> None:
     prefix = new_prefix()
     await node_wrote(client, prefix)
     before = sorted([name async for name in client.scan_iter(match=f"{prefix}*")])

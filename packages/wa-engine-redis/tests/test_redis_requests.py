@@ -15,7 +15,7 @@ from wa_engine_redis.plan import packed
 from wa_engine_redis.scripts import ACQUIRE, APPLY, CLEAR, ENROLL, Script
 
 
-async def repeat(client: Redis, engine: RedisEngine, script: Script, *args: bytes) -> Any:
+async def repeat(client: Any, engine: RedisEngine, script: Script, *args: bytes) -> Any:
     """Send what the engine has sent once before, as the network may."""
     return await client.execute_command("EVAL", script.text, 1, engine.space.prefix, *args)
 
@@ -24,7 +24,7 @@ def written(value: bytes) -> tuple[bytes, ...]:
     return (b"", *packed(tuple(Batch().put("k", value))))
 
 
-async def test_a_late_copy_of_a_batch_changes_nothing(client: Redis) -> None:
+async def test_a_late_copy_of_a_batch_changes_nothing(client: Any) -> None:
     engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
     await engine.set("k", b"older")
     writer = (await client.hgetall(engine.space.meta)).keys()
@@ -41,7 +41,7 @@ async def test_a_late_copy_of_a_batch_changes_nothing(client: Redis) -> None:
     assert await client.get(engine.space.value("k")) == b"newer"
 
 
-async def test_a_copy_of_an_enrolment_makes_another_writer(client: Redis) -> None:
+async def test_a_copy_of_an_enrolment_makes_another_writer(client: Any) -> None:
     engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
     await engine.set("k", b"1")
 
@@ -53,7 +53,7 @@ async def test_a_copy_of_an_enrolment_makes_another_writer(client: Redis) -> Non
     await engine.close()
 
 
-async def test_a_copy_of_an_acquire_takes_no_second_lease(client: Redis) -> None:
+async def test_a_copy_of_an_acquire_takes_no_second_lease(client: Any) -> None:
     engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
     lease = await engine.acquire("worker", 60)
     token = await client.hget(engine.space.meta, "token")
@@ -69,7 +69,7 @@ async def test_a_copy_of_an_acquire_takes_no_second_lease(client: Redis) -> None
     await engine.close()
 
 
-async def test_a_writer_that_the_server_forgot_enrols_again(client: Redis) -> None:
+async def test_a_writer_that_the_server_forgot_enrols_again(client: Any) -> None:
     engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
     await engine.set("k", b"1")
     await client.delete(engine.space.meta)
@@ -80,7 +80,7 @@ async def test_a_writer_that_the_server_forgot_enrols_again(client: Redis) -> No
     await engine.close()
 
 
-async def test_scripts_that_the_server_lost_are_sent_again(client: Redis) -> None:
+async def test_scripts_that_the_server_lost_are_sent_again(client: Any) -> None:
     engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
     await engine.set("k", b"1")
     await client.script_flush()
@@ -91,7 +91,7 @@ async def test_scripts_that_the_server_lost_are_sent_again(client: Redis) -> Non
     await engine.close()
 
 
-async def test_killed_writers_are_forgotten_after_a_day(client: Redis) -> None:
+async def test_killed_writers_are_forgotten_after_a_day(client: Any) -> None:
     engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
     await engine.set("k", b"1")
     old = {f"w:{number}-x": "7" for number in range(50)} | {f"s:{n}-x": "1" for n in range(50)}
@@ -106,7 +106,7 @@ async def test_killed_writers_are_forgotten_after_a_day(client: Redis) -> None:
     await engine.close()
 
 
-async def test_cancelled_calls_leave_no_connection_in_mid_reply(client: Redis) -> None:
+async def test_cancelled_calls_leave_no_connection_in_mid_reply(client: Any) -> None:
     engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
     for number in range(20):
         await engine.set(f"k/{number}", f"{number}".encode() * 10_000)
@@ -124,7 +124,7 @@ async def test_cancelled_calls_leave_no_connection_in_mid_reply(client: Redis) -
     await engine.close()
 
 
-async def test_a_thousand_readers_share_a_few_connections(place: str, client: Redis) -> None:
+async def test_a_thousand_readers_share_a_few_connections(place: str, client: Any) -> None:
     async with await open_engine(f"{place}&max_connections=4") as engine:
         await engine.set("k", b"1")
 
