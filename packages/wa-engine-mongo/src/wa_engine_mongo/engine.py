@@ -62,14 +62,14 @@ class MongoEngine(Engine):
         self.keys = SessionKeys(session)
         self._head = Head(self.place, self.keys)
         self._journal = Journal(self.place, self.keys, self._head)
-        self._transactions = Transactions(self.place, self.keys, self._head)
+        self._transactions = Transactions(self.place, self.keys, self._head, self._journal)
         self._reader: Reader = self._journal
         self._errands = Errands(timeout)
         self._surveying = asyncio.Lock()
         self._surveyed = False
 
     async def survey(self) -> None:
-        """Look at the server and at the session's version, once [D2, N3]; calls do it if need be."""
+        """Look at the server and at the session's version, once [D2, N3]."""
         if self._surveyed:
             return
         async with self._surveying:

@@ -93,8 +93,8 @@ class Head:
             ours |= {"epoch": epoch, "$expr": {"$gt": ["$expires", "$$NOW"]}}
         return ours
 
-    async def why_not(self, epoch: int | None) -> None:
-        """Raise what kept a write from taking its turn; return if nothing does any more."""
+    async def why_not(self, epoch: int | None) -> Look | None:
+        """Raise what kept a write from taking its turn, or return what may."""
         look = await self.look()
         if look is not None and look.version > CONTRACT_VERSION:
             raise StoreVersionError(look.version, CONTRACT_VERSION)
@@ -102,6 +102,7 @@ class Head:
             await self.ensure()
         if epoch is not None and (look is None or look.epoch != epoch or look.lease_left <= 0):
             raise FencedError(epoch)
+        return look
 
     async def grant(self, holder: str, ttl: float) -> int | None:
         """Give the lease out and return its epoch; None when there is no head yet, or a race."""

@@ -47,8 +47,12 @@ class Place:
     async def ask(
         self, command: Mapping[str, Any], *, session: AsyncClientSession | None = None
     ) -> Document:
-        """Send one command and return its reply."""
-        return await self.database.command(command, session=session)
+        """Send one command and return its reply; what failed in it in part is an error too."""
+        reply: Document = await self.database.command(dict(command), session=session)
+        failed = [*reply.get("writeErrors", ()), reply.get("writeConcernError")][0]
+        if failed:
+            raise OperationFailure("a write failed", failed.get("code"))
+        return reply
 
     async def write(self, command: Mapping[str, Any]) -> Document:
         """Send a write outside of a transaction, and wait until it is on disk."""
@@ -65,7 +69,7 @@ class Place:
             return await self._rows(command)
 
     async def _rows(self, command: Mapping[str, Any]) -> list[Document]:
-        async with await self.database.cursor_command(command) as cursor:
+        async with await self.database.cursor_command(dict(command)) as cursor:
             return await cursor.to_list()
 
     async def survey(self, *, read_only: bool) -> None:

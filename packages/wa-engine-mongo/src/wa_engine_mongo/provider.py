@@ -1,7 +1,7 @@
-"""`mongodb:`, `mongodb+srv:` and `mongo:` URLs: from a place and a session to an open engine [U2, U3].
+"""`mongodb:`, `mongodb+srv:` and `mongo:` URLs: from a place to an open engine [U2, U3].
 
-Every part of the URL goes to the driver: hosts, user, database, TLS. Short forms get what is missing:
-`mongo:HOST/DB` is `mongodb://HOST/DB`, and the database is `wa` where none is named.
+Every part of the URL goes to the driver: hosts, user, database, TLS. Short forms get what is
+missing: `mongo:HOST/DB` is `mongodb://HOST/DB`, and the database is `wa` where none is named.
 """
 
 from __future__ import annotations

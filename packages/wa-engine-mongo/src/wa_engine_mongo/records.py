@@ -1,8 +1,8 @@
 """A record as a document, and back: value and index are one, so they cannot disagree.
 
-`_id` is the address, `s` the session (and shard key), `k` the key, `at` the position, `v` the value,
-`c` a checksum over key and value, `d` the folders that hold the key: the index over `d` answers a
-page of any of them in order. `g` is the generation that wrote it, where there is a journal.
+`_id` is the address, `s` the session (and shard key), `k` the key, `at` the position, `v` the
+value, `c` a checksum over key and value, `d` the folders that hold the key: the index over `d`
+answers a page of any of them in order. `g` is the generation that wrote it, where a journal is.
 """
 
 from __future__ import annotations

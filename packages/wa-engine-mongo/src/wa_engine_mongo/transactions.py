@@ -19,6 +19,7 @@ from wa_core.errors import FencedError
 
 from wa_engine_mongo.faults import is_transient, is_unknown
 from wa_engine_mongo.head import Head
+from wa_engine_mongo.journal import Journal
 from wa_engine_mongo.keys import SessionKeys
 from wa_engine_mongo.place import RECORDS, SAFE, Place
 from wa_engine_mongo.plan import Plan
@@ -35,10 +36,12 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
 class Transactions:
     """The writes of one engine, one at a time."""
 
-    def __init__(self, place: Place, keys: SessionKeys, head: Head) -> None:
+    def __init__(self, place: Place, keys: SessionKeys, head: Head, journal: Journal) -> None:
         self._place = place
         self._keys = keys
         self._head = head
+        self._journal = journal
+        """Where a standalone server that has become a replica set may have left a batch."""
         self._writers = Writers(place, keys)
         self._session: AsyncClientSession | None = None
 
@@ -96,7 +99,9 @@ class Transactions:
         head: Document | None = reply["value"]
         if head is None:
             await _abandon(session)
-            await self._head.why_not(epoch)
+            look = await self._head.why_not(epoch)
+            if look is not None and look.pending is not None:
+                await self._journal.settled()
             return False
         first = head["clock"] - plan.positions + 1
         for command in commands(self._keys, plan, first):
