@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sysconfig
 import tempfile
@@ -130,8 +129,9 @@ def version_of(path: Path, libraries: Sequence[Path], user: int | None) -> str:
 
 def _places(product: Product) -> Iterator[Path]:
     for program in product.programs:
-        if on_path := shutil.which(program):
-            yield Path(on_path)
+        # Not only the first of a name: an environment with a wheel may hide the system's version.
+        for folder in os.get_exec_path():
+            yield Path(folder) / program
         for pattern in SYSTEM_FOLDERS:
             yield from sorted(Path("/").glob(f"{pattern[1:]}/{program}"), reverse=True)
     for site in site_folders():
