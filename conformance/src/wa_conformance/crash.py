@@ -69,14 +69,19 @@ class Witness:
         self._last = -1
         self._last_of = 0
 
-    async def look(self, engine: Probe, *, acknowledged: int) -> None:
-        """Demand the state after the last acknowledged batch, or after the one on its way."""
+    async def look(self, engine: Probe, *, acknowledged: int, kept: bool = True) -> None:
+        """Demand the state after the last acknowledged batch, or after the one on its way.
+
+        With `kept=False` what was acknowledged may be lost, but never in part.
+        """
         engine.program.gap("a writing process was killed")
         text = await engine.get(STATE)
         number = 0 if text is None else int(text)
         told = f"the writer was told that generation {acknowledged} is kept"
-        demand(engine, number >= self.seen, f"generation {number} is there, {self.seen} was before")
-        demand(engine, number >= acknowledged, f"{told}, and {number} is there")
+        if kept:
+            before = f"generation {number} is there, {self.seen} was before"
+            demand(engine, number >= self.seen, before)
+            demand(engine, number >= acknowledged, f"{told}, and {number} is there")
         demand(engine, number <= acknowledged + 1, f"{told}, and {number} is there already")
         await self._expect_whole(engine, number)
         if self._scans and number:

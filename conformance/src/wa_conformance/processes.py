@@ -23,7 +23,7 @@ class ChildError(Exception):
 
 
 class Child:
-    """A process of `wa_conformance.writer`."""
+    """A process of `wa_conformance.writer`, or of another module that speaks in lines."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -40,10 +40,10 @@ class Child:
             if words[0] in wanted:
                 return words
 
-    async def line(self) -> list[str]:
+    async def line(self, *, patience_s: float | None = PATIENCE_S) -> list[str]:
         """Return the next line as words; an error that the process reports is raised."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             line = await self._process.stdout.readline()
         if not line:
             raise ChildError(f"the process ended with {await self._process.wait()}")
@@ -74,17 +74,17 @@ async def child(
 ) -> AsyncIterator[Child]:
     """Start a process that plays a role on a session, by default the check's own."""
     bench.program.gap("another process took part")
-    async with _started(bench.target.text, session or bench.session, role, str(seed)) as started:
-        yield started
+    async with started(bench.target.text, session or bench.session, role, str(seed)) as process:
+        yield process
 
 
 @asynccontextmanager
 async def nursery(bench: Bench) -> AsyncIterator[Nursery]:
     """Start the process that forks writers."""
     bench.program.gap("another process took part")
-    async with _started("--nursery", bench.target.text) as started:
-        await started.hear("ready")
-        yield Nursery(started)
+    async with started("--nursery", bench.target.text) as process:
+        await process.hear("ready")
+        yield Nursery(process)
 
 
 class Nursery:
@@ -120,19 +120,20 @@ class Nursery:
 
 
 @asynccontextmanager
-async def _started(*arguments: str) -> AsyncIterator[Child]:
+async def started(*arguments: str, module: str = "wa_conformance.writer") -> AsyncIterator[Child]:
+    """Start a module as a program of this Python; it is killed at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "wa_conformance.writer",
+        module,
         *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         # A factory must be found there as it was found here.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
-    started = Child(process)
+    running = Child(process)
     try:
-        yield started
+        yield running
     finally:
-        await started.end()
+        await running.end()
