@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
-from benchmarks.place import Place
+P = TypeVar("P")
+"""Where an item takes place: a folder, or a server with all that is measured on it."""
 
 Side = Callable[[], Awaitable[float]]
-"""Does a fixed piece of work and returns the seconds of one operation."""
+"""Does a fixed piece of work and returns the seconds, or the bytes, of one operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,23 @@ class Sense(StrEnum):
     """Our time by the other's: less is better, 2 is twice as slow as the other."""
 
 
+class Unit(StrEnum):
+    """What a side returns."""
+
+    SECONDS = "seconds"
+    BYTES = "bytes"
+
+
+class Rival(StrEnum):
+    """Who the other side is."""
+
+    FLOOR = "floor"
+    KEY_VALUE = "py-key-value-aio"
+    BAILEYS = "Baileys"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Generic[P]):
     """One line of the report."""
 
     name: str
@@ -51,7 +68,9 @@ class Item:
     sense: Sense
     target: float | None
     """What the ratio must reach, or with COST must not pass; None where it is only shown."""
-    prepare: Callable[[Place], AbstractAsyncContextManager[Pair]]
+    prepare: Callable[[P], AbstractAsyncContextManager[Pair]]
+    rival: Rival = Rival.FLOOR
+    unit: Unit = Unit.SECONDS
     writes: bool = False
     """Both sides dirty the disk: what one leaves behind is written out before the other runs."""
 
@@ -60,9 +79,9 @@ class Item:
 class Result:
     """What was measured for an item."""
 
-    item: Item
+    item: Item[Any]
     ours: tuple[float, ...]
-    """Seconds per operation, round by round."""
+    """Seconds or bytes per operation, round by round."""
     other: tuple[float, ...]
 
     @property
@@ -87,18 +106,19 @@ class Result:
         return self.ratio >= target if self.item.sense is Sense.SPEED else self.ratio <= target
 
 
-async def measure(item: Item, place: Place, *, rounds: int) -> Result:
+async def measure(item: Item[P], place: P, *, rounds: int) -> Result:
     """Run an item, both sides in every round."""
-    seconds: dict[str, list[float]] = {"ours": [], "other": []}
+    taken: dict[str, list[float]] = {"ours": [], "other": []}
     async with item.prepare(place) as pair:
         sides = [("ours", pair.ours), ("other", pair.other)]
-        for turn in range(rounds + 1):
+        # The first turn warms both sides up and does not count; bytes need no warmth.
+        turns = range(rounds + 1) if item.unit is Unit.SECONDS else range(1, 2)
+        for turn in turns:
             for name, side in sides if turn % 2 else reversed(sides):
                 gc.collect()
                 if item.writes:
                     os.sync()
                 spent = await side()
-                # The first turn warms both sides up and does not count.
                 if turn:
-                    seconds[name].append(spent)
-    return Result(item=item, ours=tuple(seconds["ours"]), other=tuple(seconds["other"]))
+                    taken[name].append(spent)
+    return Result(item=item, ours=tuple(taken["ours"]), other=tuple(taken["other"]))

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from wa_core.storage import Batch, Engine, MemoryEngine, open_engine
 
-from benchmarks.floors import walk
+from benchmarks.floors.files import walk
 from benchmarks.item import Pair, Pairs, Side
 from benchmarks.place import CHAT, Place, all_keys, chats
 

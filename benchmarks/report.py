@@ -1,135 +1,173 @@
-"""Results as text, as Markdown for the documentation, and as JSON for programs."""
+"""The page of the documentation, made from the records of one or more engines.
+
+Two tables of ratios for the engines on servers, engines side by side; and for the file engine,
+whose lines are its own, one table as it always was.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from benchmarks.item import Result, Sense
+from benchmarks.item import Rival, Sense
+from benchmarks.record import Record
 
 MET = {True: "met", False: "**missed**", None: "no target"}
-
-NOTES = """\
-How to read it. Every line is a ratio of two times measured side by side. *speed* is the other's
-time by ours: 2 is twice as fast as the other, and the target is the least. *cost* is our time by
-the other's: 2 is twice as slow, and the target is the most. Each line runs one round to warm up and
-then the rounds that count; in each, both sides run one after the other, and who begins alternates.
-The ratio is the median of the rounds, next to it the lowest and the highest. The times are the
-medians, per operation, and tell more about the machine than about the code.
-
-How it is measured, where it matters:
-
-- A floor is plain system calls in a loop: no event loop, no index, no batches, no checks. Ours goes
-  through `open_engine` and the public methods, one call after the other.
-- Both sides write the same bytes under the same paths, each into a folder of its own on the same
-  file system, with the same number of messages in the chat. Those are empty: nothing reads them.
-- What one side leaves dirty is written out (`sync`) before the other begins. So the lines on ingest
-  do not hold what the file engine puts off (it syncs its folder when 8 MiB of journal are full, and
-  on close). The line that closes the store does, and far more often than in real life: every 200
-  messages instead of every 6,000 or so.
-- Where a message needs a folder of its own, the floor makes it with one `mkdir` and does not sync
-  that entry. A floor that kept every promise would be slower than this one.
-- The folders are in the page cache: opening is measured warm, on both sides.
-"""
+NOTES = (Path(__file__).parent / "notes.md").read_text(encoding="utf-8")
+FILE_NOTES = (Path(__file__).parent / "notes-file.md").read_text(encoding="utf-8")
+FILE = "file"
+TABLES = (
+    ("Against the floor", "storage-floor.svg", (Rival.FLOOR,)),
+    ("Against peers", "storage-peers.svg", (Rival.KEY_VALUE, Rival.BAILEYS)),
+)
+"""Heading, plot, and who the other side is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What a reader must know of a run besides its results."""
-
-    command: str
-    rounds: int
-    seconds: float
-    results: Sequence[Result]
-
-
-def as_json(run: Run) -> str:
-    """Write down everything that was measured."""
-    content = {**_facts(run), "items": [_item(result) for result in run.results]}
-    return json.dumps(content, indent=2) + "\n"
-
-
-def as_markdown(run: Run, *, title: str) -> str:
-    """Write the page of the documentation."""
-    facts = _facts(run)
-    lines = [
-        f"# {title}",
-        "",
-        f"`{run.command}` on {facts['date']}: Python {facts['python']}, {facts['cores']} cores, "
-        f"{run.rounds} rounds, {run.seconds:.0f} s. The load over the last five minutes was "
-        f"{facts['load']}, our own process included. This page is written by that command.",
-        "",
-        "| what | against | | ratio (lowest to highest) | target | | ours | other |",
-        "|---|---|---|---|---|---|---|---|",
-        *(_row(result) for result in run.results),
-        "",
-        NOTES,
-    ]
-    return "\n".join(lines)
+def as_markdown(engines: Mapping[str, Record], titles: Mapping[str, str]) -> str:
+    """Write the page."""
+    servers = {name: record for name, record in engines.items() if name != FILE}
+    lines = ["# Speed of the storage engines", "", "This page is written by `./dev bench storage`."]
+    lines += ["", NOTES.strip()]
+    if servers:
+        lines += ["", *_runs(servers, titles)]
+        for heading, plot, rivals in TABLES:
+            lines += ["", f"## {heading}", "", f"![{heading}]({plot})", ""]
+            lines += _table(servers, titles, rivals)
+            lines += _missed(servers, titles, rivals)
+        lines += ["", "## What a key takes", "", *_weights(servers, titles)]
+    if FILE in engines:
+        lines += ["", "## The file engine", "", *_file(engines[FILE])]
+    return "\n".join(lines) + "\n"
 
 
-def as_text(result: Result) -> str:
+def line_of(item: Record) -> str:
     """Say in one line what was measured."""
-    target = "" if result.item.target is None else f" (target {_bound(result)})"
-    verdict = MET[result.met].strip("*")
-    return f"{result.item.name:18} {result.item.sense} {result.ratio:6.2f}{target}: {verdict}"
+    target = "" if item["target"] is None else f" (target {bound(item)})"
+    verdict = MET[item["met"]].strip("*")
+    name, rival = item["name"], item["rival"]
+    return f"{rival:16} {name:18} {item['sense']} {item['ratio']:6.2f}{target}: {verdict}"
 
 
-def _facts(run: Run) -> dict[str, Any]:
-    return {
-        "command": run.command,
-        "date": datetime.now(UTC).date().isoformat(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[1], 1),
-        "rounds": run.rounds,
-    }
+def bound(item: Record) -> str:
+    """Write a target with its sense."""
+    return f"{'≥' if item['sense'] == Sense.SPEED else '≤'} {item['target']:g}"
 
 
-def _item(result: Result) -> dict[str, Any]:
-    item = result.item
-    return {
-        "name": item.name,
-        "title": item.title,
-        "against": item.against,
-        "sense": str(item.sense),
-        "target": item.target,
-        "ratio": round(result.ratio, 3),
-        "ratios": [round(ratio, 3) for ratio in result.ratios],
-        "met": result.met,
-        "ours_us": _microseconds(result.ours),
-        "other_us": _microseconds(result.other),
-    }
+def _runs(engines: Mapping[str, Record], titles: Mapping[str, str]) -> Iterator[str]:
+    yield "| engine | measured on | durable by | date | Python, cores | load | rounds, seconds |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, record in engines.items():
+        if "facts" not in record:
+            yield f"| {titles[name]} | **not run**: {record['not_run']} | | | | | |"
+            continue
+        facts = record["facts"]
+        yield (
+            f"| {titles[name]} | {facts['backend']} | {facts['durable']} | {facts['date']} "
+            f"| {facts['python']}, {facts['cores']} | {facts['load']} "
+            f"| {facts['rounds']}, {facts['seconds']} |"
+        )
 
 
-def _microseconds(seconds: Iterable[float]) -> list[float]:
-    return [round(second * 1e6, 1) for second in seconds]
+def _table(
+    engines: Mapping[str, Record], titles: Mapping[str, str], rivals: Sequence[Rival]
+) -> Iterator[str]:
+    """Write one line for each item and rival, one column for each engine."""
+    found: dict[tuple[str, str], dict[str, Record]] = {}
+    for name, record in engines.items():
+        for item in record.get("items", ()):
+            if item["rival"] in rivals and item["unit"] == "us":
+                found.setdefault((item["rival"], item["name"]), {})[name] = item
+    columns = [name for name, record in engines.items() if "items" in record]
+    yield f"| what | against | | target | {' | '.join(titles[name] for name in columns)} |"
+    yield f"|---|---|---|---|{'---|' * len(columns)}"
+    for (rival, _), items in sorted(
+        found.items(), key=lambda entry: rivals.index(Rival(entry[0][0]))
+    ):
+        one = next(iter(items.values()))
+        bounds = dict.fromkeys(bound(item) for item in items.values() if item["target"] is not None)
+        cells = " | ".join(_cell(items.get(name)) for name in columns)
+        against = one["against"] if one["against"].startswith("our own") else rival
+        yield f"| {one['title']} | {against} | {one['sense']} | {', '.join(bounds)} | {cells} |"
 
 
-def _row(result: Result) -> str:
-    item, ratios = result.item, result.ratios
-    spread = f"{result.ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    bound = "" if item.target is None else _bound(result)
-    times = f"{_time(result.ours)} | {_time(result.other)}"
+def _cell(item: Record | None) -> str:
+    if item is None:
+        return "not run"
+    ratios = item["ratios"]
+    ratio = f"{item['ratio']:.2f}"
+    strong = f"**{ratio}**" if item["met"] is False else ratio
+    return f"{strong} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def _missed(
+    engines: Mapping[str, Record], titles: Mapping[str, str], rivals: Sequence[Rival]
+) -> Iterator[str]:
+    """Name what misses its target and, against peers, all where the peer is faster."""
+    lines = [
+        f"- {titles[name]}, {item['title']}, against {item['rival']}: {item['ratio']:.2f}"
+        + ("" if item["target"] is None else f", target {bound(item)}")
+        for name, record in engines.items()
+        for item in record.get("items", ())
+        if item["rival"] in rivals
+        and (item["met"] is False or (item["rival"] != Rival.FLOOR and item["ratio"] < 1))
+    ]
+    floor = Rival.FLOOR in rivals
+    yield ""
+    if lines:
+        yield "Missed:" if floor else "Missed, or slower than the peer:"
+        yield ""
+        yield from lines
+    else:
+        yield "All targets are met." if floor else "All targets are met, and no peer is faster."
+
+
+def _weights(engines: Mapping[str, Record], titles: Mapping[str, str]) -> Iterator[str]:
+    yield "Bytes stored per key beside a value of 1 KB of noise. Ours hold the key, its order under"
+    yield "each folder above it, and what finds damage; the floor the key and one index entry."
+    yield ""
+    yield "| engine | ours | the floor | cost |"
+    yield "|---|---|---|---|"
+    for name, record in engines.items():
+        for item in record.get("items", ()):
+            if item["unit"] == "bytes":
+                ours, other = item["ours"][0], item["other"][0]
+                yield f"| {titles[name]} | {ours:.0f} | {other:.0f} | {item['ratio']:.2f} |"
+
+
+def _file(record: Record) -> Iterator[str]:
+    if "facts" not in record:
+        yield f"**Not run**: {record['not_run']}"
+        return
+    facts = record["facts"]
+    yield (
+        f"`{facts['command']}` on {facts['date']}: Python {facts['python']}, {facts['cores']} "
+        f"cores, {facts['rounds']} rounds, {facts['seconds']} s. The load over the last five "
+        f"minutes was {facts['load']}, our own process included."
+    )
+    yield ""
+    yield "| what | against | | ratio (lowest to highest) | target | | ours | other |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for item in record["items"]:
+        yield _row(item)
+    yield ""
+    yield FILE_NOTES.strip()
+
+
+def _row(item: Record) -> str:
+    ratios: Sequence[float] = item["ratios"]
+    spread = f"{item['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    target = "" if item["target"] is None else bound(item)
+    times = f"{_time(item['ours'])} | {_time(item['other'])}"
     return (
-        f"| {item.title} | {item.against} | {item.sense} | {spread} | {bound} "
-        f"| {MET[result.met]} | {times} |"
+        f"| {item['title']} | {item['against']} | {item['sense']} | {spread} | {target} "
+        f"| {MET[item['met']]} | {times} |"
     )
 
 
-def _bound(result: Result) -> str:
-    sign = "≥" if result.item.sense is Sense.SPEED else "≤"
-    return f"{sign} {result.item.target:g}"
-
-
-def _time(seconds: Sequence[float]) -> str:
-    median = statistics.median(seconds)
-    if median >= 1:
-        return f"{median:.2f} s"
-    return f"{median * 1e3:.2f} ms" if median >= 1e-3 else f"{median * 1e6:.1f} µs"
+def _time(microseconds: Sequence[Any]) -> str:
+    median = statistics.median(microseconds)
+    if median >= 1e6:
+        return f"{median / 1e6:.2f} s"
+    return f"{median / 1e3:.2f} ms" if median >= 1e3 else f"{median:.1f} µs"

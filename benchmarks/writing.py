@@ -10,7 +10,7 @@ from time import perf_counter
 
 from wa_core.storage import Batch, Engine, open_engine
 
-from benchmarks.floors import TemporaryThenRename
+from benchmarks.floors.files import TemporaryThenRename
 from benchmarks.item import Pair, Pairs, Side
 from benchmarks.place import CREDENTIALS_BYTES, PRE_KEY_BYTES, Place, chats, spelled
 

@@ -12,7 +12,7 @@ import pytest
 from wa_core.storage import open_engine
 
 from benchmarks.__main__ import main
-from benchmarks.floors import TemporaryThenRename, walk
+from benchmarks.floors.files import TemporaryThenRename, walk
 from benchmarks.item import Item, Pair, Result, Sense, measure
 from benchmarks.place import QUICK, Place, all_keys
 from benchmarks.storage import ITEMS
@@ -24,12 +24,14 @@ def test_every_item_runs_and_leaves_nothing_behind(
     disk, out = tmp_path / "disk", tmp_path / "out"
     disk.mkdir()
 
-    code = main(["storage", "--quick", "--json", "--dir", str(disk), "--out", str(out)])
+    words = ["storage", "--engine", "file", "--quick", "--json"]
+    code = main([*words, "--dir", str(disk), "--out", str(out)])
 
     printed = json.loads(capsys.readouterr().out)
+    items = printed["engines"]["file"]["items"]
     assert code == 0
-    assert [line["name"] for line in printed["items"]] == [item.name for item in ITEMS]
-    assert all(line["ratio"] > 0 for line in printed["items"])
+    assert [line["name"] for line in items] == [item.name for item in ITEMS]
+    assert all(line["ratio"] > 0 for line in items)
     assert json.loads((out / "storage.json").read_text()) == printed
     page = (out / "storage.md").read_text()
     assert all(item.title in page for item in ITEMS)
@@ -40,10 +42,11 @@ def test_every_item_runs_and_leaves_nothing_behind(
 def test_one_item_can_be_chosen_and_writes_no_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["storage", "--quick", "--only", "page", "--json", "--dir", str(tmp_path)])
+    words = ["storage", "--engine", "file", "--quick", "--only", "page", "--json"]
+    main([*words, "--dir", str(tmp_path)])
 
     printed = json.loads(capsys.readouterr().out)
-    assert [line["name"] for line in printed["items"]] == ["page"]
+    assert [line["name"] for line in printed["engines"]["file"]["items"]] == ["page"]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ async def test_both_sides_take_turns_and_the_first_round_does_not_count(tmp_path
         yield Pair(ours, other)
         order.append("end")
 
-    item: Item = replace(ITEMS[0], prepare=prepare)
+    item: Item[Place] = replace(ITEMS[0], prepare=prepare)
     result = await measure(item, Place(tmp_path, QUICK), rounds=2)
 
     assert order == ["other", "ours", "ours", "other", "other", "ours", "end"]
