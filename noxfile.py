@@ -121,6 +121,7 @@ def distributed(session: nox.Session, part: str | Target) -> None:
 def judge(session: nox.Session, target: Target, junit: Path) -> None:
     """Run the full profile on a target, on servers of its own."""
     skip_without_servers(session, target)
+    REPORT.mkdir(parents=True, exist_ok=True)
     with temporary_folder() as folder:
         words = (target.url(folder), "--profile", "full", "--junit", str(junit))
         run(session, *target.command("wa-conformance", *words))
