@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-
 from wa_core.storage import Durability, Engine, EngineUrl
 
 from wa_engine_sql.dialect import FORMAT, Settings

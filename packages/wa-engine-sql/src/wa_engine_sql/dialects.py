@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-
 from wa_core.errors import EngineConfigError
 
 from wa_engine_sql.dialect import Dialect, Settings

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-
 from wa_core.errors import CorruptRecordError
 from wa_core.storage import (
     DEFAULT_TIMEOUT_S,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
-
 from wa_core.errors import EngineUnavailableError, StorageError, WaError
 
 Meaning = Callable[[BaseException], WaError | None]

@@ -17,7 +17,7 @@ Hashes = tuple[int | None, int | None, int | None, int | None]
 
 
 def folder_hash(folder: bytes) -> int:
-    """Return the number of a folder, which ends in '/'; as every database has it: 64 bits, signed."""
+    """Return the number of a folder, which ends in '/': 64 bits, signed."""
     return int.from_bytes(blake2b(folder, digest_size=8).digest(), "big", signed=True)
 
 
@@ -58,7 +58,7 @@ def below(key: bytes) -> tuple[bytes, bytes]:
 
 
 def _folders(key: bytes, most: int) -> list[bytes]:
-    found = []
+    found: list[bytes] = []
     at = key.find(b"/")
     while at >= 0 and len(found) < most:
         found.append(key[: at + 1])

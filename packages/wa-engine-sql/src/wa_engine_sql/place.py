@@ -14,7 +14,6 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-
 from wa_core.errors import EngineConfigError, EngineUnavailableError, StoreVersionError
 from wa_core.storage import Durability
 

@@ -1,4 +1,4 @@
-"""`sqlite:`, `postgres:` and `mysql:` URLs: from a place and a session to an open engine [U2, U3]."""
+"""From the URL of a place and a session to an open engine [U2, U3]."""
 
 from __future__ import annotations
 

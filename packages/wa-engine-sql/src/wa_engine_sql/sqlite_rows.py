@@ -17,7 +17,7 @@ from wa_core.storage import MAX_POSITION
 
 from wa_engine_sql.change import Change, Record
 from wa_engine_sql.dialect import FORMAT, LARGE, Row
-from wa_engine_sql.folders import below, deep_hashes, end_of, folder_hash, is_deep, level_of
+from wa_engine_sql.folders import LEVELS, below, deep_hashes, end_of, folder_hash, level_of
 from wa_engine_sql.machine import boot_id, running_us
 
 KEYS_AT_ONCE = 500
@@ -80,26 +80,26 @@ def page(
     db: sqlite3.Connection, session: bytes, prefix: bytes, offset: int, limit: int | None
 ) -> list[bytes]:
     """Read keys in page order: a path prefix from its own index, any other by sorting."""
-    level, cut = level_of(prefix), (_ALL if limit is None else limit, offset)
+    level = level_of(prefix)
+    cut = (_ALL if limit is None else limit, offset)
+    values: tuple[object, ...] = ()
+    table, where = "wa_records INDEXED BY wa_page_0", ""
     if level is None:
-        where, values = "session = {} AND key >= ? AND key < ?", (prefix, end_of(prefix))
-        table = "wa_records"
-    else:
-        table, column = PAGES.get(level, ("wa_deep", "hash"))
-        where = f"session = {{}}{f' AND {column} = ? AND substr(key, 1, ?) = ?' if level else ''}"
-        values = (folder_hash(prefix), len(prefix), prefix) if level else ()
+        table, where = "wa_records", "AND key >= ? AND key < ?"
+        values = (prefix, end_of(prefix))
+    elif level:
+        column = "hash"
+        table = "wa_deep"
+        if level <= LEVELS:
+            table, column = f"wa_records INDEXED BY wa_page_{level}", f"h{level}"
+        where = f"AND {column} = ? AND substr(key, 1, ?) = ?"
+        values = (folder_hash(prefix), len(prefix), prefix)
     rows = db.execute(
-        f"SELECT key FROM {table} WHERE {where.format(_ID)} ORDER BY npos, key LIMIT ? OFFSET ?",
+        f"SELECT key FROM {table} WHERE session = {_ID} {where} "
+        "ORDER BY npos, key LIMIT ? OFFSET ?",
         (session, *values, *cut),
     )
     return [key for (key,) in rows]
-
-
-PAGES = {
-    0: ("wa_records INDEXED BY wa_page_0", ""),
-    **{level: (f"wa_records INDEXED BY wa_page_{level}", f"h{level}") for level in (1, 2, 3, 4)},
-}
-"""Which index answers for a path prefix of which depth; deeper ones have a table of their own."""
 
 
 def count(db: sqlite3.Connection, session: bytes, prefix: bytes) -> int:
@@ -192,7 +192,7 @@ def _write_deep(db: sqlite3.Connection, ident: int, keys: Sequence[bytes]) -> No
         db.executemany(
             "INSERT OR IGNORE INTO wa_deep (session, hash, npos, key) "
             "SELECT session, ?, npos, key FROM wa_records WHERE session = ? AND key = ?",
-            [(number, ident, key) for number in deep_hashes(key) if is_deep(key)],
+            [(number, ident, key) for number in deep_hashes(key)],
         )
 
 

@@ -1,71 +1,39 @@
 """From an engine URL to an `AsyncEngine` of SQLAlchemy, every part of it handed on [U2, U3].
 
-`sqlite:` has SQLAlchemy's meaning: three slashes and a relative path, four and an absolute one.
+Each kind of database reads its URLs in a module of its own, which may import its driver.
 """
 
 from __future__ import annotations
 
 import os
-from urllib.parse import quote
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
 
-from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
-
-from wa_core.errors import EngineConfigError, InvalidUrlError
-from wa_core.storage import Durability, EngineUrl
+from sqlalchemy.ext.asyncio import AsyncEngine
+from wa_core.storage import EngineUrl
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import need_driver
+from wa_engine_sql.sqlite_url import sqlite_path
 
-_DIALECTS = {"postgres": "postgresql"}
+_READERS = {
+    "sqlite": ("sqlite", "wa_engine_sql.sqlite_url"),
+    "postgres": ("postgresql", "wa_engine_sql.postgres_url"),
+    "postgresql": ("postgresql", "wa_engine_sql.postgres_url"),
+    "mysql": ("mysql", "wa_engine_sql.mysql_url"),
+    "mariadb": ("mariadb", "wa_engine_sql.mysql_url"),
+}
 
 
 def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
     """Make the `AsyncEngine` of a URL; it connects when it is used."""
-    name = _DIALECTS.get(url.scheme, url.scheme)
+    name, module = _READERS[url.scheme]
     need_driver(name)
-    if name == "sqlite":
-        return _sqlite(url, settings)
-    raise EngineConfigError(url.scheme, "not yet")
+    make = cast("Callable[[EngineUrl, Settings], AsyncEngine]", import_module(module).engine_for)
+    return make(url, settings)
 
 
 def is_there(url: EngineUrl) -> bool:
     """Tell whether there is anything to look at: a file may not be made by looking."""
     return url.scheme != "sqlite" or os.path.exists(sqlite_path(url))
-
-
-def sqlite_path(url: EngineUrl) -> str:
-    """Return the path of the file."""
-    path = url.path.removeprefix("/") if url.place.startswith("//") else url.path
-    if not path or "\0" in path:
-        raise InvalidUrlError("sqlite URL", "it names a file, as in sqlite:wa.db#my-bot")
-    if path.startswith(":memory:"):
-        raise EngineConfigError("sqlite::memory:", "for a session in memory use memory:")
-    return os.path.abspath(os.path.expanduser(path))
-
-
-def _sqlite(url: EngineUrl, settings: Settings) -> AsyncEngine:
-    url.refuse_unknown(())
-    if settings.durability is Durability.VOLATILE:
-        raise EngineConfigError("durability", "sqlite: offers power and process")
-    path = sqlite_path(url)
-    if settings.read_only and not os.path.exists(path):
-        raise EngineConfigError("nothing to read", "there is no such file: check the path")
-    if not settings.read_only:
-        _make_private(path)
-    mode = "ro" if settings.read_only else "rw"
-    name = f"file:{quote(os.fsencode(path))}"
-    place = URL.create("sqlite+aiosqlite", database=name, query={"mode": mode, "uri": "true"})
-    return create_async_engine(place, poolclass=NullPool, connect_args={"timeout": 0})
-
-
-def _make_private(path: str) -> None:
-    """Make the file ours alone before SQLite makes it for everybody; it copies the mode."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        return
-    except OSError as exc:
-        name = type(exc).__name__
-        raise EngineConfigError("the file cannot be made", f"check its folder ({name})") from exc

@@ -1,0 +1,237 @@
+"""What the engine says to PostgreSQL, statement by statement.
+
+The idea: a batch is three messages, whatever its size. The first locks the row of the session, so
+that writers take turns and a message that the network delays finds its transaction gone; the
+second carries all records as arrays; the third looks at the lease and commits in one breath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from wa_core.errors import FencedError, LeaseHeldError, StorageError, StoreVersionError
+from wa_core.storage import MAX_POSITION
+
+from wa_engine_sql.change import Change, Record
+from wa_engine_sql.dialect import FORMAT, LARGE, Row
+from wa_engine_sql.folders import (
+    LEVELS,
+    below,
+    deep_hashes,
+    end_of,
+    folder_hash,
+    level_of,
+)
+
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_ID = "(SELECT id FROM wa_sessions WHERE name = $1)"
+_TRIES = 3
+
+# A newer session divides by zero: what was locked need not be sent to be looked at.
+_LOCK = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; "
+    f"SELECT 1 / (version <= {FORMAT})::int FROM wa_sessions WHERE id = {{}} FOR UPDATE"
+)
+_FENCE = (
+    "SELECT 1 / count(*) FROM wa_sessions "
+    f"WHERE id = {{}} AND epoch = {{}} AND expires > {_NOW}; COMMIT"
+)
+_PUT = f"""
+WITH s AS (
+    UPDATE wa_sessions SET clock = CASE WHEN $2::bigint = 0 THEN clock
+        ELSE least(greatest(clock + 1, {_NOW}) + $2 - 1, {MAX_POSITION}) END
+    WHERE id = $1 RETURNING id, clock - $2 AS base)
+INSERT INTO wa_records (session, key, npos, crc, h1, h2, h3, h4, value)
+SELECT s.id, p.key, -coalesce(p.at, s.base + p.nth), p.crc, p.h1, p.h2, p.h3, p.h4, p.value
+FROM s, unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::int[], $7::bigint[], $8::bigint[],
+    $9::bigint[], $10::bigint[], $11::bytea[]) AS p(key, at, nth, crc, h1, h2, h3, h4, value)
+ON CONFLICT (session, key) DO UPDATE
+SET npos = excluded.npos, crc = excluded.crc, value = excluded.value"""
+_DELETE = """
+WITH d AS (DELETE FROM wa_deep WHERE session = $1 AND key >= $3 AND key < $4),
+    e AS (DELETE FROM wa_deep WHERE session = $1 AND key = $2),
+    r AS (DELETE FROM wa_records WHERE session = $1 AND key = $2)
+DELETE FROM wa_records WHERE session = $1 AND key >= $3 AND key < $4"""
+_LIFT = "DELETE FROM wa_deep WHERE session = $1 AND key = ANY($2::bytea[])"
+_SINK = """
+INSERT INTO wa_deep (session, hash, npos, key)
+SELECT $1, p.hash, r.npos, r.key FROM unnest($2::bytea[], $3::bigint[]) AS p(key, hash)
+JOIN wa_records r ON r.session = $1 AND r.key = p.key ON CONFLICT DO NOTHING"""
+_GET_ONE = f"SELECT key, npos, crc, value FROM wa_records WHERE session = {_ID} AND key = $2"
+_GET = f"""
+SELECT key, npos, crc, value FROM wa_records WHERE session = {_ID} AND key = ANY($2::bytea[])"""
+_COUNT = f"""
+SELECT count(*) FROM wa_records WHERE session = {_ID} AND key >= $2 AND key < $3"""
+_CHUNK = f"""
+SELECT key, npos, crc, CASE WHEN octet_length(value) <= {LARGE} THEN value END,
+    CASE WHEN octet_length(value) > {LARGE} THEN octet_length(value) END
+FROM wa_records WHERE session = {_ID} AND key >= $2 AND key < $3 ORDER BY key LIMIT $4"""
+_ORDER = "ORDER BY npos, key OFFSET $2 LIMIT $3"
+_PAGE_ROOT = f"SELECT key FROM wa_records WHERE session = {_ID} {_ORDER}"
+# Not a range of keys: the planner must not be tempted to walk that, and to sort.
+_PAGE = (
+    f"SELECT key FROM {{}} WHERE session = {_ID} AND {{}} = $4 "
+    f"AND substring(key FROM 1 FOR $5) = $6 {_ORDER}"
+)
+_PAGE_OTHER = (
+    f"SELECT key FROM wa_records WHERE session = {_ID} AND key >= $4 AND key < $5 {_ORDER}"
+)
+
+
+async def get_many(db: Any, session: bytes, keys: Sequence[bytes]) -> list[Row]:
+    """Read records in one statement, and so in one moment."""
+    if len(keys) == 1:
+        rows = await db.fetch(_GET_ONE, session, keys[0])
+    else:
+        rows = await db.fetch(_GET, session, keys)
+    return [Row(*row) for row in rows]
+
+
+async def page(
+    db: Any, session: bytes, prefix: bytes, offset: int, limit: int | None
+) -> list[bytes]:
+    """Read keys in page order: a path prefix from its own index, any other by sorting."""
+    level = level_of(prefix)
+    if level is None:
+        rows = await db.fetch(_PAGE_OTHER, session, offset, limit, prefix, end_of(prefix))
+    elif level == 0:
+        rows = await db.fetch(_PAGE_ROOT, session, offset, limit)
+    else:
+        place = ("wa_records", f"h{level}") if level <= LEVELS else ("wa_deep", "hash")
+        number = folder_hash(prefix)
+        query = _PAGE.format(*place)
+        rows = await db.fetch(query, session, offset, limit, number, len(prefix), prefix)
+    return [row[0] for row in rows]
+
+
+async def count(db: Any, session: bytes, prefix: bytes) -> int:
+    """Count keys on the index of keys alone."""
+    return int(await db.fetchval(_COUNT, session, prefix, end_of(prefix)))
+
+
+async def chunk(db: Any, session: bytes, start: bytes, end: bytes, limit: int) -> list[Row]:
+    """Read records in the order of their keys, without the large values."""
+    return [Row(*row) for row in await db.fetch(_CHUNK, session, start, end, limit)]
+
+
+async def lock(db: Any, ident: int) -> None:
+    """Begin a transaction in the session's turn."""
+    try:
+        await db.execute(_LOCK.format(ident))
+    except asyncpg.DivisionByZeroError:
+        raise StoreVersionError("newer", FORMAT) from None
+
+
+async def write(db: Any, ident: int, change: Change) -> bool:
+    """Make a change in the transaction; tell whether the session was still there."""
+    if change.deletes:
+        rows = [(ident, key, *below(key)) for key in change.deletes]
+        if len(rows) == 1:
+            await db.execute(_DELETE, *rows[0])
+        else:
+            await db.executemany(_DELETE, rows)
+    for some in change.chunks():
+        if (await db.execute(_PUT, ident, *_columns(some))).endswith(" 0"):
+            return False
+    if change.deep:
+        await db.execute(_LIFT, ident, change.deep)
+        pairs = [(key, number) for key in change.deep for number in deep_hashes(key)]
+        await db.execute(_SINK, ident, *map(list, zip(*pairs, strict=True)))
+    return True
+
+
+def _columns(puts: Sequence[Record]) -> tuple[object, ...]:
+    given = 0
+    nth = []
+    for put in puts:
+        given += put.at is None
+        nth.append(given)
+    hashes = [put.hashes for put in puts]
+    return (
+        given,
+        [put.key for put in puts],
+        [put.at for put in puts],
+        nth,
+        [put.crc for put in puts],
+        *(list(column) for column in zip(*hashes, strict=True)),
+        [put.value for put in puts],
+    )
+
+
+async def commit(db: Any, ident: int, epoch: int | None) -> None:
+    """Commit; with an epoch, only while its lease is current when the server reads this [L3]."""
+    if epoch is None:
+        await db.execute("COMMIT")
+        return
+    try:
+        await db.execute(_FENCE.format(ident, epoch))
+    except asyncpg.DivisionByZeroError:
+        raise FencedError(epoch) from None
+
+
+async def clear(db: Any, ident: int) -> None:
+    """Remove all records, in the transaction; clock and epoch stay."""
+    await db.execute("DELETE FROM wa_deep WHERE session = $1", ident)
+    await db.execute("DELETE FROM wa_records WHERE session = $1", ident)
+
+
+async def make_session(db: Any, session: bytes) -> int:
+    """Return the id of a session, which may be new."""
+    await db.execute(
+        f"INSERT INTO wa_sessions (name, version) VALUES ($1, {FORMAT}) ON CONFLICT DO NOTHING",
+        session,
+    )
+    return int(await db.fetchval("SELECT id FROM wa_sessions WHERE name = $1", session))
+
+
+async def acquire(db: Any, session: bytes, holder: str, ttl: float) -> int:
+    """Take the lease and return its epoch."""
+    for _ in range(_TRIES):
+        epoch = await db.fetchval(
+            f"UPDATE wa_sessions SET epoch = epoch + 1, holder = $2, expires = {_NOW} + $3 "
+            f"WHERE name = $1 AND expires <= {_NOW} RETURNING epoch",
+            session,
+            holder,
+            round(ttl * 1e6),
+        )
+        if epoch is not None:
+            return int(epoch)
+        held = await db.fetchrow(
+            f"SELECT holder, expires - {_NOW} FROM wa_sessions WHERE name = $1", session
+        )
+        if held is None:
+            await make_session(db, session)
+        elif held[1] > 0:
+            raise LeaseHeldError(held[0], held[1] / 1e6)
+    raise StorageError("the lease changes hands too fast")
+
+
+async def renew(db: Any, session: bytes, epoch: int, ttl: float) -> None:
+    """Prolong the lease, or raise `FencedError`."""
+    found = await db.fetchval(
+        f"UPDATE wa_sessions SET expires = {_NOW} + $3 "
+        f"WHERE name = $1 AND epoch = $2 AND expires > {_NOW} RETURNING 1",
+        session,
+        epoch,
+        round(ttl * 1e6),
+    )
+    if found is None:
+        raise FencedError(epoch)
+
+
+async def release(db: Any, session: bytes, epoch: int) -> None:
+    """End the lease if it is the last one given."""
+    await db.execute(
+        "UPDATE wa_sessions SET expires = 0 WHERE name = $1 AND epoch = $2", session, epoch
+    )
+
+
+async def sessions(db: Any) -> list[bytes]:
+    """Name the sessions that hold records."""
+    rows = await db.fetch(
+        "SELECT name FROM wa_sessions s "
+        "WHERE EXISTS (SELECT 1 FROM wa_records r WHERE r.session = s.id)"
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,53 @@
+"""`sqlite:` URLs, in SQLAlchemy's meaning: three slashes and a relative path, or four and an
+absolute one. `sqlite:PATH` is what people type.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import quote
+
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+from wa_core.errors import EngineConfigError, InvalidUrlError
+from wa_core.storage import Durability, EngineUrl
+
+from wa_engine_sql.dialect import Settings
+
+
+def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
+    """Make the `AsyncEngine` of a file, and the file if need be."""
+    url.refuse_unknown(())
+    if settings.durability is Durability.VOLATILE:
+        raise EngineConfigError("durability", "sqlite: offers power and process")
+    path = sqlite_path(url)
+    if not settings.read_only:
+        _make_private(path)
+    elif not os.path.exists(path):
+        raise EngineConfigError("nothing to read", "there is no such file: check the path")
+    mode = "ro" if settings.read_only else "rw"
+    name = f"file:{quote(os.fsencode(path))}"
+    place = URL.create("sqlite+aiosqlite", database=name, query={"mode": mode, "uri": "true"})
+    return create_async_engine(place, poolclass=NullPool, connect_args={"timeout": 0})
+
+
+def sqlite_path(url: EngineUrl) -> str:
+    """Return the path of the file."""
+    path = url.path.removeprefix("/") if url.place.startswith("//") else url.path
+    if not path or "\0" in path:
+        raise InvalidUrlError("sqlite URL", "it names a file, as in sqlite:wa.db#my-bot")
+    if path.startswith(":memory:"):
+        raise EngineConfigError("sqlite::memory:", "for a session in memory use memory:")
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _make_private(path: str) -> None:
+    """Make the file ours alone before SQLite makes it for everybody; it copies the mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as exc:
+        name = type(exc).__name__
+        raise EngineConfigError("the file cannot be made", f"check its folder ({name})") from exc
