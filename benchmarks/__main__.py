@@ -35,6 +35,7 @@ NAMES = sorted(
     {item.name for item in storage.ITEMS}
     | {item.name for kind in KINDS.values() for item in servers.items(kind)}
 )
+BAILEYS = (Rival.BAILEYS, Rival.BAILEYS_SYNCED)
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 
 
@@ -111,7 +112,7 @@ async def _measured(
     for item in items:
         if options.only and item.name not in options.only:
             continue
-        if item.rival is Rival.BAILEYS and (reason := baileys.reason_not_to_run()):
+        if item.rival in BAILEYS and (reason := baileys.reason_not_to_run()):
             say(f"  {item.rival:16} {item.name:18} not run: {reason}")
             continue
         results.append(record.item_record(await measure(item, place, rounds=rounds)))

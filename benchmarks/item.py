@@ -55,6 +55,7 @@ class Rival(StrEnum):
     FLOOR = "floor"
     KEY_VALUE = "py-key-value-aio"
     BAILEYS = "Baileys"
+    BAILEYS_SYNCED = "Baileys, synced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ FILE_NOTES = (Path(__file__).parent / "notes-file.md").read_text(encoding="utf-8
 FILE = "file"
 TABLES = (
     ("Against the floor", "storage-floor.svg", (Rival.FLOOR,)),
-    ("Against peers", "storage-peers.svg", (Rival.KEY_VALUE, Rival.BAILEYS)),
+    ("Against peers", "storage-peers.svg", (Rival.KEY_VALUE, Rival.BAILEYS, Rival.BAILEYS_SYNCED)),
 )
 """Heading, plot, and who the other side is."""
 

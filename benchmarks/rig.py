@@ -36,7 +36,8 @@ class Rig:
         self._stack = stack
         self._ours: dict[str, Ours] = {}
         self._floors: dict[str, Floor] = {}
-        self._peers: dict[str, Worker] = {}
+        self._key_values: dict[str, Worker] = {}
+        self._baileys: dict[str, BaileysPeer] = {}
         self._dice = random.Random(1)
         self._fresh = 0
 
@@ -69,27 +70,25 @@ class Rig:
 
     async def key_value(self, dataset: Dataset) -> Worker:
         """Return the store of py-key-value-aio, with a collection that holds a dataset."""
-        name = f"key-value {dataset.name}"
-        if name not in self._peers:
+        if dataset.name not in self._key_values:
             if self.kind.open_store is None:
                 raise LookupError(f"py-key-value-aio has no store for {self.kind.name}")
             peer = KeyValuePeer(self.kind.open_store(self.backend.url), dataset.name)
             self._stack.push_async_callback(peer.close)
             await self._fill(peer, dataset, "py-key-value-aio")
-            self._peers[name] = Clocked(peer)
-        return self._peers[name]
+            self._key_values[dataset.name] = Clocked(peer)
+        return self._key_values[dataset.name]
 
-    async def baileys(self, dataset: Dataset) -> Worker:
+    async def baileys(self, dataset: Dataset) -> BaileysPeer:
         """Return Baileys' state, in a folder that holds a dataset."""
-        name = f"baileys {dataset.name}"
-        if name not in self._peers:
+        if dataset.name not in self._baileys:
             if reason := baileys.reason_not_to_run():
                 raise LookupError(reason)
             folder = self._folder / f"{self.kind.name}-{dataset.name}"
             peer = await BaileysPeer.start(folder, dataset.keys(self.amounts))
             self._stack.push_async_callback(peer.close)
-            self._peers[name] = peer
-        return self._peers[name]
+            self._baileys[dataset.name] = peer
+        return self._baileys[dataset.name]
 
     async def _fill(self, subject: KeyValue, dataset: Dataset, whose: str) -> None:
         keys, count = dataset.keys(self.amounts), 0

@@ -20,8 +20,11 @@ WRITES: tuple[tuple[str, str, work.Work, Dataset], ...] = (
     ("delete", "delete 1 pre-key", work.delete_pre_keys, STATE),
     ("ingest-1000", "ingest a message into a chat of 1,000", work.ingest, SHORT),
     ("ingest-50000", "ingest a message into a chat of 50,000", work.ingest, LONG),
+    ("burst", "a message of 50 that arrive together, one batch, likewise", work.burst, LONG),
 )
 READ = ("read", "read 30 pre-keys together", work.read_pre_keys, STATE)
+SYNCED = (work.credentials, work.ingest, work.burst)
+"""What is measured against a Baileys that keeps the same promise, too."""
 PEER_TARGETS = {
     ("ingest-50000", Rival.KEY_VALUE): 1.0,
     ("ingest-50000", Rival.BAILEYS): 5.0,
@@ -38,6 +41,7 @@ AGAINST = {
     Rival.FLOOR: "raw calls of the driver",
     Rival.KEY_VALUE: "py-key-value-aio, a store on the same server",
     Rival.BAILEYS: "Baileys' multi-file state under Node, unsynced",
+    Rival.BAILEYS_SYNCED: "the same, files and folder synced after each call",
 }
 
 
@@ -53,9 +57,12 @@ def items(kind: Kind) -> Iterator[Item[Rig]]:
         unit=Unit.BYTES,
     )
     yield from _against_the_floor(kind)
-    peers = (Rival.KEY_VALUE, Rival.BAILEYS) if kind.open_store else (Rival.BAILEYS,)
-    for rival in peers:
+    for rival in (Rival.KEY_VALUE, Rival.BAILEYS, Rival.BAILEYS_SYNCED):
+        if rival is Rival.KEY_VALUE and kind.open_store is None:
+            continue
         for name, title, action, dataset in (*WRITES, READ):
+            if rival is Rival.BAILEYS_SYNCED and action not in SYNCED:
+                continue
             yield Item(
                 name=name,
                 title=title,
@@ -130,6 +137,8 @@ async def _worker(rig: Rig, rival: Rival, dataset: Dataset) -> Worker:
         return await rig.key_value(dataset)
     if rival is Rival.BAILEYS:
         return await rig.baileys(dataset)
+    if rival is Rival.BAILEYS_SYNCED:
+        return (await rig.baileys(dataset)).synced
     return Clocked(await rig.floor(dataset))
 
 

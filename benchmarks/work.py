@@ -15,6 +15,7 @@ from benchmarks.subject import KeyValue, Ordered, Pair, Worker
 
 Work = Callable[[Worker, Rig], Awaitable[float]]
 PAGE = 50
+BURST = 50
 DOOMED = "chat/99911111111@s.whatsapp.net"
 
 
@@ -52,6 +53,15 @@ async def ingest(worker: Worker, rig: Rig) -> float:
     count = rig.amounts.ingests
     batches = [_message(f"{MESSAGES}3EB1{rig.fresh():012X}", rig) for _ in range(count)]
     return await worker.put_all(batches) / count
+
+
+async def burst(worker: Worker, rig: Rig) -> float:
+    """Write the messages that wait after a reconnect, all in one batch."""
+    bursts = [
+        [pair for _ in range(BURST) for pair in _message(f"{MESSAGES}3EB3{rig.fresh():012X}", rig)]
+        for _ in range(rig.amounts.batches)
+    ]
+    return await worker.put_all(bursts) / len(bursts) / BURST
 
 
 def pages(

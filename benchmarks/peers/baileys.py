@@ -59,8 +59,14 @@ def install() -> int:
 class BaileysPeer:
     """The library at work in its own process."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, safe: bool = False) -> None:
         self._process = process
+        self._safe = safe
+
+    @property
+    def synced(self) -> BaileysPeer:
+        """The same one, with its files and its folder synced after each write."""
+        return BaileysPeer(self._process, safe=True)
 
     @classmethod
     async def start(cls, folder: Path, laid_down: Iterable[str] = ()) -> BaileysPeer:
@@ -79,11 +85,12 @@ class BaileysPeer:
 
     async def put_all(self, batches: Sequence[Sequence[Pair]]) -> float:
         """Save the credentials again and again, or set keys batch by batch."""
-        if batches[0][0][0] == CREDENTIALS:
-            return await self._call("credentials", times=len(batches), size=len(batches[0][0][1]))
-        return await self._call(
-            "put", batches=[[(_spelled(key), len(value)) for key, value in b] for b in batches]
-        )
+        first, value = batches[0][0]
+        if first == CREDENTIALS:
+            size, times = len(value), len(batches)
+            return await self._call("credentials", times=times, size=size, safe=self._safe)
+        sizes = [[(_spelled(key), len(value)) for key, value in batch] for batch in batches]
+        return await self._call("put", batches=sizes, safe=self._safe)
 
     async def get_all(self, batches: Sequence[Sequence[str]]) -> float:
         """Get keys of one type batch by batch."""
