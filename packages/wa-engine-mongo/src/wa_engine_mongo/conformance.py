@@ -1,10 +1,12 @@
 """Hooks for the conformance suite: damage, silence and a look past the engine.
 
-The suite finds them by the entry point group `wa.conformance`; nothing of it is imported here.
+The suite finds them by the entry point group `wa.conformance`. `stall` stops the server's process,
+which must be on this machine; `weak_places` starts servers of its own.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -16,12 +18,19 @@ from wa_engine_mongo.keys import SessionKeys
 from wa_engine_mongo.place import RECORDS, Place
 from wa_engine_mongo.provider import OwnMongoEngine, database_of
 
+WEAK: tuple[dict[str, str | bool], ...] = (
+    {"nojournal": True},
+    {"storageEngine": "ephemeralForTest"},
+)
+"""Settings under which nothing is sure to survive the server."""
+
 
 class MongoHooks:
     """What only somebody who knows the layout can do to a session."""
 
     def __init__(self) -> None:
         self._stopped: list[int] = []
+        self._places: list[tuple[str, Durability]] = []
 
     async def damage(self, engine: Engine, key: str) -> None:
         """Cut the value of a record in half, as a failing disk would."""
@@ -68,8 +77,16 @@ class MongoHooks:
                 await place.database[RECORDS].delete_many({"s": keys.session})
 
     def weak_places(self) -> list[tuple[str, Durability]]:
-        """Name places that cannot give power durability."""
-        return []
+        """Start servers that are set up for less than power; they end with this process."""
+        # Here, because only the suite itself calls this: an engine does not depend on it.
+        from wa_conformance.servers import MongoServer
+
+        if not self._places:
+            for settings in WEAK:
+                server = MongoServer(settings=settings).start()
+                atexit.register(server.stop)
+                self._places.append((server.url, Durability.VOLATILE))
+        return self._places
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Any
 from wa_core.errors import FencedError, LeaseHeldError, StoreVersionError
 from wa_core.storage import CONTRACT_VERSION
 
+from wa_engine_mongo.forecast import acceptable
 from wa_engine_mongo.keys import SessionKeys
 from wa_engine_mongo.place import RECORDS, Place
 from wa_engine_mongo.records import Document
@@ -21,6 +22,7 @@ from wa_engine_mongo.records import Document
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NOW_US = {"$multiply": [{"$add": [{"$toLong": "$$NOW"}, 1]}, 1000]}
 """The server tells milliseconds, cut off: the next one is no earlier than its clock [O1]."""
+_NEXT = {"$add": ["$generation", 1]}
 LEASE_WAIT_MS = 300
 """How long the server may let a lease wait for a transaction that holds the head."""
 
@@ -81,10 +83,19 @@ class Head:
     def turn(self, positions: int, epoch: int | None) -> Document:
         """Write the command that begins a transaction: fence, version and clock in one step."""
         clock = {"$max": [_NOW_US, {"$add": ["$clock", 1]}]}
-        changed: Document = {"generation": {"$add": ["$generation", 1]}}
+        changed: Document = {"generation": _NEXT, "seen": "$$NOW"}
         if positions:
             changed["clock"] = {"$add": [clock, positions - 1]}
         return self._changing({"pending": None, **self.fence(epoch)}, changed)
+
+    def following(self, first: int, positions: int, epoch: int | None) -> Document:
+        """Write the statement that ends a transaction whose positions were proposed."""
+        changed: Document = {"generation": _NEXT}
+        conditions = [{"pending": None}, self.fence(epoch)]
+        if positions:
+            changed["clock"] = first + positions - 1
+            conditions.append(acceptable(first))
+        return {"q": {"_id": self._keys.head, "$and": conditions}, "u": [{"$set": changed}]}
 
     def fence(self, epoch: int | None) -> Document:
         """Write the condition that the head is ours to change [L3, N3]."""
@@ -142,7 +153,7 @@ class Head:
             "query": query,
             "update": [{"$set": changed}],
             "new": True,
-            "fields": {"clock": 1, "epoch": 1, "generation": 1},
+            "fields": {"clock": 1, "epoch": 1, "seen": 1},
         }
 
 

@@ -39,7 +39,7 @@ class Place:
 
     def __init__(self, database: AsyncDatabase[Any]) -> None:
         self.database: AsyncDatabase[Document] = database.with_options(
-            codec_options=CodecOptions(), read_preference=ReadPreference.PRIMARY
+            codec_options=CodecOptions(tz_aware=True), read_preference=ReadPreference.PRIMARY
         )
         self.transactions = False
         """Known after `survey`: a replica set or a sharded cluster."""

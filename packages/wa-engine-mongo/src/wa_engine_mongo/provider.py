@@ -27,6 +27,8 @@ from wa_engine_mongo.records import Document
 
 DEFAULT_DATABASE = "wa"
 DEFAULT_SESSION = "default"
+BOUNDS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
+"""What the driver waits for: no longer than the engine does, unless the URL says so."""
 LAST_WORDS_S = 1.0
 """How long a client that closes may take to say so to the server."""
 
@@ -90,12 +92,10 @@ def connect(url: EngineUrl, timeout: float) -> tuple[Client, str]:
     query = "&".join(f"{name}={quote(value, safe=':,')}" for name, value in passed.items())
     patience = int(timeout * 1000) or 1
     given = {name.lower() for name in passed}
-    bounds = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
+    bounds: dict[str, Any] = {name: patience for name in BOUNDS if name.lower() not in given}
+    text = f"{scheme}://{place}{'' if '/' in place else '/'}{'?' + query if query else ''}"
     try:
-        client: Client = AsyncMongoClient(
-            f"{scheme}://{place}{'' if '/' in place else '/'}{'?' + query if query else ''}",
-            **{name: patience for name in bounds if name.lower() not in given},
-        )
+        client: Client = AsyncMongoClient(text, **bounds)
         client.get_database(database)
     except (PyMongoError, ValueError, TypeError):
         # Their messages may hold a password.

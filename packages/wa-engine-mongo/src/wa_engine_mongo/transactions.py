@@ -1,8 +1,9 @@
 """Writing where the server has transactions: replica sets and sharded clusters [W1].
 
-The idea: the head first, so that of two writers one waits; then the records; then the fence once
-more, for a process that was stopped in between; then the commit. All transactions of an engine run
-under one server session, whose numbers only grow: the server refuses what arrives late.
+The idea: the records, then the head with the fence, then the commit; so a process that was stopped
+before the end is refused there, and of two writers one begins anew. That one, and whoever knows no
+positions to propose, asks the head first. All transactions of an engine run under one server
+session, whose numbers only grow: the server refuses what arrives late.
 """
 
 from __future__ import annotations
@@ -18,18 +19,21 @@ from pymongo.errors import PyMongoError
 from wa_core.errors import FencedError
 
 from wa_engine_mongo.faults import is_transient, is_unknown
+from wa_engine_mongo.forecast import Forecast, now_us
 from wa_engine_mongo.head import Head
 from wa_engine_mongo.journal import Journal
 from wa_engine_mongo.keys import SessionKeys
 from wa_engine_mongo.place import RECORDS, SAFE, Place
 from wa_engine_mongo.plan import Plan
 from wa_engine_mongo.records import Document, document
-from wa_engine_mongo.writers import ASLEEP_S, Writers
+from wa_engine_mongo.writers import Writers
 
 COMMAND_BYTES = 10 * 1024 * 1024
 """What goes into one command, of the 16 MB that a server takes."""
 COMMAND_STATEMENTS = 5_000
 ABORT_S = 1.0
+WAKE_S = 0.15
+"""After so long in vain, and again each time, see whether the one who holds the head is there."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
 
 
@@ -43,16 +47,19 @@ class Transactions:
         self._journal = journal
         """Where a standalone server that has become a replica set may have left a batch."""
         self._writers = Writers(place, keys)
+        self._forecast = Forecast()
         self._session: AsyncClientSession | None = None
 
     async def apply(self, plan: Plan, epoch: int | None) -> None:
         """Make a plan take effect as one; with `epoch`, only while that lease is current."""
         session = self._session or await self._enter()
         begun, pause = time.monotonic(), _FIRST_PAUSE_S
-        while not await self._tried(session, plan, epoch):
+        first = self._forecast.propose()
+        while not await self._tried(session, plan, epoch, first):
+            first = None
             await asyncio.sleep(random.uniform(0, pause))
             pause = min(2 * pause, _LONGEST_PAUSE_S)
-            if time.monotonic() - begun > ASLEEP_S:
+            if time.monotonic() - begun > WAKE_S:
                 begun = time.monotonic()
                 await self._writers.wake()
 
@@ -73,18 +80,25 @@ class Transactions:
         session = self._place.database.client.start_session(causal_consistency=False)
         try:
             await self._writers.enter(_name_of(session))
+            await self._journal.settled()
         except BaseException:
             await session.end_session()
             raise
         self._session = session
         return session
 
-    async def _tried(self, session: AsyncClientSession, plan: Plan, epoch: int | None) -> bool:
+    async def _tried(
+        self, session: AsyncClientSession, plan: Plan, epoch: int | None, first: int | None
+    ) -> bool:
         try:
             await session.start_transaction(write_concern=SAFE)
-            if not await self._written(session, plan, epoch):
-                return False
-            await self._committed(session)
+            if first is None:
+                written = await self._written(session, plan, epoch)
+            else:
+                written = await self._proposed(session, plan, epoch, first)
+            if written:
+                await self._committed(session)
+            return written
         except PyMongoError as exc:
             if is_transient(exc):
                 return False
@@ -92,9 +106,27 @@ class Transactions:
         finally:
             if session.in_transaction:
                 await _abandon(session)
+
+    async def _proposed(
+        self, session: AsyncClientSession, plan: Plan, epoch: int | None, first: int
+    ) -> bool:
+        """Write the records, and with the last of them the head: the fewest round trips."""
+        steps = list(commands(self._keys, plan, first))
+        if plan.puts or epoch is not None:
+            if not plan.puts:
+                steps.append({"update": RECORDS, "updates": []})
+            steps[-1]["updates"].append(self._head.following(first, plan.positions, epoch))
+        for step in steps:
+            reply = await self._place.ask(step, session=session)
+            if "updates" in step and reply["n"] != len(step["updates"]):
+                self._forecast.forget()
+                return False
+        self._forecast.gave(first + plan.positions - 1)
         return True
 
     async def _written(self, session: AsyncClientSession, plan: Plan, epoch: int | None) -> bool:
+        """Ask the head for positions, write the records, and look at the fence once more."""
+        asked_us = now_us()
         reply = await self._place.ask(self._head.turn(plan.positions, epoch), session=session)
         head: Document | None = reply["value"]
         if head is None:
@@ -103,8 +135,8 @@ class Transactions:
             if look is not None and look.pending is not None:
                 await self._journal.settled()
             return False
-        first = head["clock"] - plan.positions + 1
-        for command in commands(self._keys, plan, first):
+        self._forecast.learn(head["seen"], asked_us, head["clock"])
+        for command in commands(self._keys, plan, head["clock"] - plan.positions + 1):
             await self._place.ask(command, session=session)
         if epoch is not None:
             still = {"find": RECORDS, "filter": self._head.fence(epoch), "limit": 1}

@@ -2,11 +2,12 @@
 
 The idea: a writer's transactions all run under one server session, which is written down before the
 first of them. Whoever waits for the head too long looks there, and ends the transactions that are
-open and asleep; their owner finds its commit refused, and begins anew if it is still there.
+left: asleep, or without a connection. An owner that wakes up finds its commit refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from bson.binary import Binary
@@ -15,9 +16,12 @@ from pymongo.errors import OperationFailure
 from wa_engine_mongo.faults import UNAUTHORIZED
 from wa_engine_mongo.keys import SessionKeys
 from wa_engine_mongo.place import WRITERS, Place
+from wa_engine_mongo.records import Document
 
 ASLEEP_S = 1.0
-"""A transaction in which nothing happens for so long is left by its owner."""
+"""A transaction in which nothing happens for so long has an owner that sleeps."""
+GONE_S = 0.02
+"""One whose connection is closed as well has none."""
 _KEPT = timedelta(days=30)
 
 
@@ -52,19 +56,40 @@ class Writers:
         await self._place.ask({"delete": WRITERS, "deletes": [gone]})
 
     async def wake(self) -> None:
-        """End the transactions of this session's writers that are asleep."""
+        """End the transactions of this session's writers that nobody will come back to."""
         listed = await self._place.rows({"find": WRITERS, "filter": {"s": self._keys.session}})
-        mine = {"lsid.id": {"$in": [writer["_id"] for writer in listed]}, "active": False}
-        asleep = {"transaction.timeInactiveMicros": {"$gt": int(ASLEEP_S * 1e6)}}
+        writers = [writer["_id"] for writer in listed]
         admin = self._place.database.client.admin
         try:
-            found = await admin.aggregate(
-                [{"$currentOp": {"idleSessions": True}}, {"$match": {**mine, **asleep}}]
-            )
-            held = [{"id": operation["lsid"]["id"]} async for operation in found]
+            async with await admin.aggregate(_open_or_alive(writers)) as cursor:
+                found = await cursor.to_list()
+            held = [{"id": name} for name in _left(found)]
             if held:
                 await admin.command({"killSessions": held})
         except OperationFailure as exc:
             if exc.code not in UNAUTHORIZED:
                 raise
             # Not allowed to: then the server's own limit, a minute, ends them.
+
+
+def _open_or_alive(writers: list[Binary]) -> list[Document]:
+    """Ask for the idle transactions of some writers, and for all connections there are."""
+    idle = {"lsid.id": {"$in": writers}, "active": False, "transaction": {"$exists": True}}
+    return [
+        {"$currentOp": {"idleSessions": True, "idleConnections": True}},
+        {"$match": {"$or": [idle, {"type": "op"}]}},
+        {"$project": {"type": 1, "connectionId": 1, "shard": 1, "lsid": 1, "transaction": 1}},
+    ]
+
+
+def _left(found: list[Document]) -> Iterator[Binary]:
+    """Name the server sessions whose transaction is asleep, or whose connection is gone."""
+    alive = {each.get("connectionId") for each in found if each["type"] == "op"}
+    for each in found:
+        if each["type"] != "idleSession":
+            continue
+        idle_s = each["transaction"]["timeInactiveMicros"] / 1e6
+        # A sharded cluster names the connections between its own parts: they tell nothing.
+        gone = "shard" not in each and each.get("connectionId") not in alive
+        if idle_s > (GONE_S if gone else ASLEEP_S):
+            yield each["lsid"]["id"]
