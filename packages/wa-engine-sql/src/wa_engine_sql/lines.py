@@ -47,12 +47,13 @@ class Lines:
         self._limit = limit
         self._idle: list[HeldLine] = []
         self._open: set[HeldLine] = set()
+        self._coming: set[asyncio.Task[HeldLine]] = set()
 
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[HeldLine]:
         """Lend a connection; others wait their turn when all are lent."""
         async with self._places:
-            line = self._rested() or await self._connect()
+            line = self._rested() or await self._new()
             try:
                 yield line
             except BaseException as exc:
@@ -69,6 +70,7 @@ class Lines:
     async def close(self) -> None:
         """Give every connection back, or cut it when that takes too long."""
         try:
+            await asyncio.gather(*self._coming, return_exceptions=True)
             while self._idle:
                 line = self._idle[-1]
                 if self._own:
@@ -79,8 +81,28 @@ class Lines:
                     await line.connection.close()
                     self._forget(line)
         finally:
+            for task in self._coming:
+                task.cancel()
             for line in list(self._open):
                 self._cut(line)
+
+    async def _new(self) -> HeldLine:
+        """Connect, in a task: a driver that is cancelled while it connects makes a mess."""
+        task = asyncio.ensure_future(self._connect())
+        self._coming.add(task)
+        try:
+            line = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._keep)
+            raise
+        finally:
+            task.add_done_callback(self._coming.discard)
+        return line
+
+    def _keep(self, task: asyncio.Task[HeldLine]) -> None:
+        """Put a connection by for whom comes next: who asked for it is gone."""
+        if not task.cancelled() and task.exception() is None:
+            self._take_back(task.result(), None)
 
     async def _connect(self) -> HeldLine:
         connection = self._engine.connect()
