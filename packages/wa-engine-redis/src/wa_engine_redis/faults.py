@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import redis.exceptions as driver
 from wa_core.errors import EngineConfigError, EngineUnavailableError, StorageError
 
+NEEDED = "the keys of its prefix, +@read +@write +@scripting +@connection +time +info +config|get"
 _PASSING = {
     "BUSY": "redis is busy with a script",
     "LOADING": "redis is loading its data",
@@ -29,9 +30,7 @@ def driver_errors() -> Iterator[None]:
     except (driver.AuthenticationError, driver.AuthenticationWrongNumberOfArgsError) as exc:
         raise EngineConfigError("login", "redis refuses the user or the password") from _bare(exc)
     except (driver.AuthorizationError, driver.NoPermissionError) as exc:
-        raise EngineConfigError(
-            "ACL", "allow the user EVALSHA, EVAL, and the keys of its prefix"
-        ) from _bare(exc)
+        raise EngineConfigError("ACL", f"allow this user {NEEDED}") from _bare(exc)
     except driver.OutOfMemoryError as exc:
         raise EngineUnavailableError("redis is out of memory: raise maxmemory") from exc
     except driver.ReadOnlyError as exc:

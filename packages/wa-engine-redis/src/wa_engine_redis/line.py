@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from redis.asyncio import Redis, RedisCluster
@@ -103,20 +104,24 @@ class Line:
 
     async def ask_all(self, *command: str) -> list[dict[str, str]]:
         """Send a command that replies with names and values to every server that may hold keys."""
-        targets: list[dict[str, object]] = [{}]
-        if isinstance(self.client, RedisCluster):
-            with driver_errors():
-                await self.client.initialize()
-            targets = [{"target_nodes": node} for node in self.client.get_primaries()]
-        replies = [await self._asked(command, target) for target in targets]
-        return [{str_if_bytes(k): str_if_bytes(v) for k, v in r.items()} for r in replies]
+        if not isinstance(self.client, RedisCluster):
+            return [await self._asked(command, {})]
+        with driver_errors():
+            await self.client.initialize()
+        primaries = self.client.get_primaries()
+        replies = [await self._asked(command, {"target_nodes": node}) for node in primaries]
+        for node in self.client.get_replicas():
+            # It may be a primary tomorrow; that it is away today is no reason not to open.
+            with suppress(EngineUnavailableError):
+                replies.append(await self._asked(command, {"target_nodes": node}))
+        return replies
 
-    async def _asked(self, command: tuple[str, ...], target: dict[str, object]) -> dict[Any, Any]:
+    async def _asked(self, command: tuple[str, ...], target: dict[str, object]) -> dict[str, str]:
         # Not through `call`: the driver's own reading of these answers needs them decoded as set.
         async with self._gate:
             with driver_errors():
-                reply: dict[Any, Any] = await self._driver.execute_command(*command, **target)
-        return reply
+                reply = await self._driver.execute_command(*command, **target)
+        return {str_if_bytes(name): str_if_bytes(value) for name, value in reply.items()}
 
     async def _evaluated(self, script: Script, args: tuple[bytes, ...]) -> Any:
         call = self._driver.execute_command
