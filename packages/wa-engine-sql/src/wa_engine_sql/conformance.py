@@ -5,8 +5,10 @@ The suite finds them by the entry point group `wa.conformance`.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy import text
@@ -17,6 +19,7 @@ from wa_engine_sql.dialect import FORMAT, Settings
 from wa_engine_sql.engine import SqlEngine
 from wa_engine_sql.urls import engine_for
 
+Weak = Sequence[tuple[dict[str, object], Durability]]
 _TABLES = ("wa_records", "wa_deep")
 _OWN = "session = (SELECT id FROM wa_sessions WHERE name = :name)"
 
@@ -105,6 +108,16 @@ class ServerHooks(SqlHooks):
 
     def __init__(self) -> None:
         self._locks: dict[int, AsyncConnection] = {}
+        self._places: list[tuple[str, Durability]] = []
+
+    def places(self, kind: Callable[..., Any], weak: Weak) -> list[tuple[str, Durability]]:
+        """Start a server for each of the settings, once."""
+        if not self._places:
+            for settings, gives in weak:
+                server = kind(settings=settings).start()
+                atexit.register(server.stop)
+                self._places.append((server.url, gives))
+        return self._places
 
     async def stall(self, engine: Engine) -> None:
         """Lock all tables from a connection of its own, so that nobody gets an answer."""
@@ -126,13 +139,12 @@ class PostgresHooks(ServerHooks):
     lock = "LOCK TABLE wa_meta, wa_sessions, wa_records, wa_deep IN ACCESS EXCLUSIVE MODE"
     unlock = "ROLLBACK"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._weak: list[Any] = []
-
     def weak_places(self) -> list[tuple[str, Durability]]:
-        """Start servers that are set up for less."""
-        return []
+        """Start servers that are set up for less than power; they end with this process."""
+        # Here, because only the suite itself calls this: an engine does not depend on it.
+        from wa_conformance.servers import PostgresServer
+
+        return self.places(PostgresServer, WEAK_POSTGRES)
 
 
 class MysqlHooks(ServerHooks):
@@ -142,9 +154,22 @@ class MysqlHooks(ServerHooks):
     unlock = "UNLOCK TABLES"
 
     def weak_places(self) -> list[tuple[str, Durability]]:
-        """Start servers that are set up for less."""
-        return []
+        """Start servers that are set up for less than power; they end with this process."""
+        from wa_conformance.servers import MariaDbServer
 
+        return self.places(MariaDbServer, WEAK_MYSQL)
+
+
+WEAK_POSTGRES: Weak = (
+    ({"fsync": "off"}, Durability.PROCESS),
+    ({"full_page_writes": "off"}, Durability.PROCESS),
+    ({"synchronous_commit": "off"}, Durability.VOLATILE),
+)
+WEAK_MYSQL: Weak = (
+    ({"innodb-flush-log-at-trx-commit": 2}, Durability.PROCESS),
+    ({"innodb-flush-log-at-trx-commit": 0}, Durability.VOLATILE),
+)
+"""Settings that give less than power, and what they give."""
 
 MEMORY = "/dev/shm"
 """Where Linux mounts a file system in memory."""
