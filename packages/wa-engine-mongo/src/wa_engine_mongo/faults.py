@@ -26,6 +26,7 @@ UNAUTHORIZED = frozenset({13, 18, 33, 8000})
 NO_JOURNAL = 2
 """What a server without a journal answers to `j: true`."""
 _MAX_TIME = 50
+_TOO_LARGE_FOR_CACHE = 388
 _TRANSIENT = frozenset(
     {6, 7, 24, 63, 64, 89, 91, 100, 112, 133, 134, 150, 189, 202, 211, 225, 237, 246, 251, 256}
     | {
@@ -81,6 +82,11 @@ def _ours(error: PyMongoError) -> StorageError:
     kind, code = type(error).__name__, _code(error)
     if isinstance(error, OperationFailure) and code in UNAUTHORIZED:
         return EngineConfigError("credentials", f"the server does not allow this ({code})")
+    if code == _TOO_LARGE_FOR_CACHE:
+        return EngineConfigError(
+            "storage.wiredTiger.engineConfig.cacheSizeGB",
+            "a batch is larger than this cache takes in one transaction: raise it, or split it",
+        )
     if isinstance(error, ConnectionFailure | WTimeoutError | ExecutionTimeout):
         return EngineUnavailableError(f"MongoDB does not answer ({kind})")
     if code in _TRANSIENT or is_transient(error) or is_unknown(error):

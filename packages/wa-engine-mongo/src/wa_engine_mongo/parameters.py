@@ -6,7 +6,11 @@ read, is refused unless it says what the engine does anyway: nothing is dropped 
 
 from __future__ import annotations
 
-from pymongo.errors import ConfigurationError
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo.errors import PyMongoError
 from pymongo.uri_parser_shared import validate_options
 from wa_core.errors import InvalidUrlError
 from wa_core.storage import EngineUrl
@@ -66,11 +70,17 @@ def driver_parameters(url: EngineUrl) -> dict[str, str]:
             passed[name] = url.params[name]
         elif url.params[name].lower() != fixed:
             raise InvalidUrlError(name, f"the engine keeps to {name}={fixed}")
-    try:
+    with driver_refusals(f"the driver refuses one of: {', '.join(sorted(passed)) or 'its parts'}"):
         validate_options(passed, warn=False)
-    except (ValueError, TypeError, ConfigurationError):
-        # Its message may hold the value.
-        raise InvalidUrlError(
-            "mongodb URL", f"the driver refuses one of: {', '.join(sorted(passed))}"
-        ) from None
     return passed
+
+
+@contextmanager
+def driver_refusals(reason: str) -> Iterator[None]:
+    """Wrap what reads a URL for the driver: its messages and warnings may hold a password."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            yield
+    except (PyMongoError, ValueError, TypeError, OSError, UserWarning):
+        raise InvalidUrlError("mongodb URL", reason) from None

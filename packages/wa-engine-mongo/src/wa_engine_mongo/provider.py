@@ -21,7 +21,7 @@ from wa_engine_mongo import reading
 from wa_engine_mongo.engine import MongoEngine
 from wa_engine_mongo.faults import mongo_errors
 from wa_engine_mongo.keys import check_session
-from wa_engine_mongo.parameters import driver_parameters
+from wa_engine_mongo.parameters import driver_parameters, driver_refusals
 from wa_engine_mongo.place import Place
 from wa_engine_mongo.records import Document
 
@@ -94,12 +94,9 @@ def connect(url: EngineUrl, timeout: float) -> tuple[Client, str]:
     given = {name.lower() for name in passed}
     bounds: dict[str, Any] = {name: patience for name in BOUNDS if name.lower() not in given}
     text = f"{scheme}://{place}{'' if '/' in place else '/'}{'?' + query if query else ''}"
-    try:
+    with driver_refusals("the driver cannot read it"):
         client: Client = AsyncMongoClient(text, **bounds)
         client.get_database(database)
-    except (PyMongoError, ValueError, TypeError):
-        # Their messages may hold a password.
-        raise InvalidUrlError("mongodb URL", "the driver cannot read it") from None
     return client, database
 
 
