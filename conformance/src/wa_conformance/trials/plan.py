@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MOMENT_S = 0.03
-SHARE_OF_LONG = 0.15
+SHARE_OF_LONG = 0.12
 
 
 class Kind(StrEnum):
