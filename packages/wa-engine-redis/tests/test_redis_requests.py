@@ -134,9 +134,9 @@ async def test_a_thousand_readers_share_a_few_connections(place: str, client: An
 
 
 async def test_too_few_replicas_are_an_unknown_outcome(place: str) -> None:
-    async with await open_engine(f"{place}&timeout=0.5") as engine:
+    async with await open_engine(f"{place}&timeout=3") as engine:
         await engine.set("k", b"1")
-    async with await open_engine(f"{place}&timeout=0.5&replicas=1") as engine:
+    async with await open_engine(f"{place}&timeout=3&replicas=1") as engine:
         with pytest.raises(EngineUnavailableError, match="replicas"):
             await engine.set("k", b"2")
 

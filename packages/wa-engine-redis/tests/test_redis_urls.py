@@ -7,7 +7,7 @@ from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from wa_core.errors import EngineUnavailableError, InvalidUrlError
 from wa_core.storage import EngineUrl, list_sessions, open_engine
 from wa_engine_redis.client import connected
-from wa_engine_redis.keys import KeySpace
+from wa_engine_redis.keys import KeySpace, split
 
 
 def client_of(text: str) -> Redis:
@@ -102,6 +102,12 @@ async def test_a_session_that_holds_nothing_is_not_listed(place: str) -> None:
         await engine.clear()
 
     assert await list_sessions(place) == ["full"]
+
+
+def test_the_last_colon_divides_place_and_session() -> None:
+    assert split("wa:default") == ("wa", "default")
+    assert split("app:prod:bot") == ("app:prod", "bot")
+    assert split("app") == ("app", "default")
 
 
 def test_no_two_sessions_share_a_name() -> None:

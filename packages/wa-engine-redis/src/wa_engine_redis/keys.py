@@ -60,7 +60,7 @@ class KeySpace:
 def split(prefix: str) -> tuple[str, str]:
     """Read `wa:default` as a place and a session; the last colon divides them."""
     place, colon, session = prefix.rpartition(":")
-    return (place, session) if colon else (PLACE, prefix)
+    return (place, session) if colon else (prefix, SESSION)
 
 
 def session_name(member: bytes) -> str:

@@ -5,6 +5,7 @@ local values, rows, aged, folders = {}, {}, {}, {}
 -- Give a folder a sorted set of its own, out of the two that hold every key.
 local function build(folder)
   local low, cut = from(folder), #folder + 1
+  call('ZADD', FOLDERS, 0, folder)
   while true do
     local keys = call('ZRANGEBYLEX', ALL, low, to(folder), 'LIMIT', 0, CHUNK / 2)
     if #keys == 0 then return end
@@ -69,15 +70,6 @@ local function put(key, value, position)
   index(key, position)
 end
 
--- Note a folder and all above it up to `top`.
-local function note(folder, top, seen, names)
-  while #folder >= top and not seen[folder] do
-    seen[folder] = true
-    names[#names + 1] = BY_AGE .. folder
-    folder = folder_of(folder)
-  end
-end
-
 -- Take rows out of the folders above `key`; what is below it goes as a whole.
 local function leave(key, keys)
   local folder = folder_of(key)
@@ -86,35 +78,43 @@ local function leave(key, keys)
       local cut, short = #folder + 1, {}
       for i, gone in ipairs(keys) do short[i] = string.sub(gone, cut) end
       each_of('ZREM', BY_AGE .. folder, short)
+      if call('EXISTS', BY_AGE .. folder) == 0 then call('ZREM', FOLDERS, folder) end
     end
     folder = folder_of(folder)
   end
 end
 
--- Remove these keys, which are `key` or lie below it.
-local function drop(key, keys, seen)
-  local names, sets = {}, {}
-  for i, gone in ipairs(keys) do
-    names[i] = P .. gone
-    note(folder_of(gone), #key + 1, seen, sets)
-  end
+-- Remove these keys, which are `key` or lie below it, from all but the set of all keys.
+local function drop(key, keys)
+  local names = {}
+  for i, gone in ipairs(keys) do names[i] = P .. gone end
   each('UNLINK', names)
   each_of('ZREM', BY_AGE, keys)
-  each('UNLINK', sets)
   leave(key, keys)
+end
+
+-- Remove the sets of all folders from `low` to `high`.
+local function fold(low, high)
+  local sets = call('ZRANGEBYLEX', FOLDERS, low, high)
+  for i, folder in ipairs(sets) do sets[i] = BY_AGE .. folder end
+  each('UNLINK', sets)
+  if #sets > 0 then call('ZREMRANGEBYLEX', FOLDERS, low, high) end
 end
 
 local function remove(key)
   flush()
-  local low, high, seen = '[' .. key .. '/', to(key .. '/'), {}
-  drop(key, { key }, seen)
+  drop(key, { key })
   call('ZREM', ALL, key)
+  local low, high = '[' .. key .. '/', to(key .. '/')
   local first = low
   while true do
     local keys = call('ZRANGEBYLEX', ALL, first, high, 'LIMIT', 0, CHUNK)
     if #keys == 0 then break end
-    drop(key, keys, seen)
+    drop(key, keys)
     first = '(' .. keys[#keys]
   end
-  if first ~= low then call('ZREMRANGEBYLEX', ALL, low, high) end
+  if first ~= low then
+    call('ZREMRANGEBYLEX', ALL, low, high)
+    fold(low, high)
+  end
 end

@@ -5,12 +5,13 @@
 --   {P}/keys         sorted set of all keys, score 0: byte order
 --   {P}/in/          sorted set of all keys, score -position: newest first, ties in byte order
 --   {P}/in/{folder}  the same for one folder, without the folder in front; only where it holds many
+--   {P}/folders      sorted set of the folders that have such a set, score 0
 --
 -- No valid key begins with '/', so that ours and the values cannot meet. Strings are never compared
 -- in Lua: its `<` follows the locale of the server, sorted sets follow the bytes.
 
 local P = KEYS[1]
-local META, ALL, BY_AGE = P .. '/meta', P .. '/keys', P .. '/in/'
+local META, ALL, BY_AGE, FOLDERS = P .. '/meta', P .. '/keys', P .. '/in/', P .. '/folders'
 local LAYOUT = 1
 local SMALL = 64    -- a folder gets a sorted set of its own when it holds more keys than this
 local CHUNK = 1000  -- an even number well below what `unpack` takes
