@@ -27,11 +27,14 @@ _OWN = "session = (SELECT id FROM wa_sessions WHERE name = :name)"
 class SqlHooks:
     """What only somebody who knows the tables can do to a session."""
 
+    key: ClassVar[str] = "key"
+    """The column, as its database lets it be written."""
+
     async def damage(self, engine: Engine, key: str) -> None:
         """Put other bytes in the place of a value, as a failing disk would."""
         await _change(
             engine,
-            f"UPDATE wa_records SET value = :value WHERE {_OWN} AND key = :key",
+            f"UPDATE wa_records SET value = :value WHERE {_OWN} AND {self.key} = :key",
             value=b"what a bad disk gives",
             key=key.encode(),
         )
@@ -43,7 +46,7 @@ class SqlHooks:
         async with engine.place.engine.connect() as connection:
             for table in _TABLES:
                 rows = await connection.execute(
-                    text(f"SELECT key FROM {table} WHERE {_OWN}"), {"name": engine.session}
+                    text(f"SELECT {self.key} FROM {table} WHERE {_OWN}"), {"name": engine.session}
                 )
                 found += [f"{table} {bytes(key).decode()}" for (key,) in rows]
         return found
@@ -150,6 +153,7 @@ class PostgresHooks(ServerHooks):
 class MysqlHooks(ServerHooks):
     """What can be done to MariaDB and MySQL."""
 
+    key = "`key`"
     lock = "LOCK TABLES wa_meta WRITE, wa_sessions WRITE, wa_records WRITE, wa_deep WRITE"
     unlock = "UNLOCK TABLES"
 
