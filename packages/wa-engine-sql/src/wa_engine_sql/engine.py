@@ -6,8 +6,7 @@ believed only when its checksum fits.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from wa_core.errors import CorruptRecordError
@@ -27,7 +26,6 @@ from wa_engine_sql.dialect import Row, Settings
 from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.faults import driver_errors
 from wa_engine_sql.folders import end_of
-from wa_engine_sql.lines import HeldLine, Lines
 from wa_engine_sql.place import Place, Share
 
 SCAN_CHUNK = 64
@@ -86,16 +84,9 @@ class SqlEngine(Engine):
     async def _check(self) -> None:
         read_only = self.capabilities.read_only
         place = self.place
-        with driver_errors(place.dialect.meaning):
-            durability = await place.check(self._session, read_only=read_only)
+        durability = await place.check(self._session, read_only=read_only)
         self._capabilities = _promise(durability, read_only)
         self._checked = True
-
-    @asynccontextmanager
-    async def _line(self, lines: Lines) -> AsyncIterator[HeldLine]:
-        with driver_errors(self.place.dialect.meaning):
-            async with lines.borrow() as line:
-                yield line
 
     async def _ready(self) -> Place:
         if not self._checked:
@@ -105,7 +96,7 @@ class SqlEngine(Engine):
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         place = await self._ready()
         wanted = {key.encode(): key for key in keys}
-        async with self._line(place.readers) as line:
+        async with place.reading() as line:
             rows = await place.dialect.get_many(line, self._session, list(wanted))
         return {wanted[row.key]: proven(row) for row in rows if row.key in wanted}
 
@@ -113,25 +104,25 @@ class SqlEngine(Engine):
         place = await self._ready()
         change = change_of(operations)
         epoch = None if fence is None else fence.epoch
-        async with self._line(place.writers) as line:
+        async with place.writing() as line:
             await place.dialect.apply(line, self._session, change, epoch)
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
         place = await self._ready()
-        async with self._line(place.readers) as line:
+        async with place.reading() as line:
             found = await place.dialect.page(line, self._session, prefix.encode(), offset, limit)
         return [key.decode() for key in found]
 
     async def _count(self, prefix: str) -> int:
         place = await self._ready()
-        async with self._line(place.readers) as line:
+        async with place.reading() as line:
             return await place.dialect.count(line, self._session, prefix.encode())
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
         place = await self._ready()
         start, end = prefix.encode(), end_of(prefix.encode())
         while True:
-            async with self._line(place.readers) as line:
+            async with place.reading() as line:
                 rows = await place.dialect.chunk(line, self._session, start, end, SCAN_CHUNK)
             for row in rows:
                 entry = await self._entry(row)
@@ -144,7 +135,7 @@ class SqlEngine(Engine):
 
     async def _entry(self, row: Row) -> Entry | None:
         if row.size is not None:
-            async with self._line(self.place.readers) as line:
+            async with self.place.reading() as line:
                 found = await self.place.dialect.get_many(line, self._session, [row.key])
             if not found:
                 return None  # deleted since
@@ -156,22 +147,22 @@ class SqlEngine(Engine):
 
     async def _acquire(self, holder: str, ttl: float) -> int:
         place = await self._ready()
-        async with self._line(place.writers) as line:
+        async with place.writing() as line:
             return await place.dialect.acquire(line, self._session, holder, ttl)
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         place = await self._ready()
-        async with self._line(place.writers) as line:
+        async with place.writing() as line:
             await place.dialect.renew(line, self._session, lease.epoch, ttl)
 
     async def _release(self, lease: Lease) -> None:
         place = await self._ready()
-        async with self._line(place.writers) as line:
+        async with place.writing() as line:
             await place.dialect.release(line, self._session, lease.epoch)
 
     async def _clear(self) -> None:
         place = await self._ready()
-        async with self._line(place.writers) as line:
+        async with place.writing() as line:
             await place.dialect.clear(line, self._session)
 
     async def _close(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -18,7 +17,7 @@ from wa_core.errors import EngineConfigError, EngineUnavailableError, StoreVersi
 from wa_core.storage import Durability
 
 from wa_engine_sql.dialect import FORMAT, Dialect
-from wa_engine_sql.lines import HeldLine, Lines
+from wa_engine_sql.lines import Lines, Loan
 
 T = TypeVar("T")
 
@@ -40,11 +39,11 @@ class Place:
         self.readers = Lines(engine, dialect, limit=READERS if alone else LINES, own=own)
         self.writers = Lines(engine, dialect, limit=1, own=own) if alone else self.readers
 
-    def reading(self) -> AbstractAsyncContextManager[HeldLine]:
+    def reading(self) -> Loan:
         """Borrow a connection to read with."""
         return self.readers.borrow()
 
-    def writing(self) -> AbstractAsyncContextManager[HeldLine]:
+    def writing(self) -> Loan:
         """Borrow a connection to write with."""
         return self.writers.borrow()
 

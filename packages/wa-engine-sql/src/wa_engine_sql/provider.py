@@ -9,7 +9,6 @@ from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Pr
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.engine import SqlEngine
-from wa_engine_sql.faults import driver_errors
 from wa_engine_sql.place import Place, Share, in_time
 from wa_engine_sql.urls import engine_for, is_there
 
@@ -28,10 +27,9 @@ class SqlProvider(Provider):
         name = url.session if url.session is not None else DEFAULT_SESSION
         place = share.place
         try:
-            with driver_errors(place.dialect.meaning):
-                durability = await in_time(
-                    place.check(name.encode(), read_only=read_only), settings.timeout
-                )
+            durability = await in_time(
+                place.check(name.encode(), read_only=read_only), settings.timeout
+            )
         except BaseException:
             await share.leave()
             raise
@@ -53,8 +51,7 @@ class SqlProvider(Provider):
             return []
         share = _share(url, settings)
         try:
-            with driver_errors(share.place.dialect.meaning):
-                return await in_time(_names(share.place), settings.timeout)
+            return await in_time(_names(share.place), settings.timeout)
         finally:
             await share.leave()
 
