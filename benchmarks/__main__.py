@@ -113,7 +113,7 @@ async def _measured(
         if options.only and item.name not in options.only:
             continue
         if item.rival in BAILEYS and (reason := baileys.reason_not_to_run()):
-            say(f"  {item.rival:16} {item.name:18} not run: {reason}")
+            say(f"  {item.rival:24} {item.name:16} not run: {reason}")
             continue
         results.append(record.item_record(await measure(item, place, rounds=rounds)))
         say(f"  {report.line_of(results[-1])}")

@@ -54,6 +54,7 @@ class Rival(StrEnum):
 
     FLOOR = "floor"
     KEY_VALUE = "py-key-value-aio"
+    KEY_VALUE_SYNCED = "py-key-value-aio, synced"
     BAILEYS = "Baileys"
     BAILEYS_SYNCED = "Baileys, synced"
 

@@ -47,6 +47,8 @@ class Kind:
     """Opens one from a URL and the name of a dataset."""
     open_store: Callable[[str], keyvalue.Store] | None = None
     """Opens a store of py-key-value-aio, where it has one for this backend."""
+    open_synced_store: Callable[[str], keyvalue.Store] | None = None
+    """Opens one that syncs as we do, where the store as it comes does not."""
     place: str = "{url}"
     """The URL of ours, from the URL of the backend."""
 
@@ -113,10 +115,11 @@ _KINDS = (
         name="sqlite",
         title="SQLite",
         write_target=0.5,
-        durable="WAL, `synchronous=FULL`; the disk store of py-key-value-aio has `NORMAL`",
+        durable="WAL, `synchronous=FULL`",
         start=_in_a_folder,
         open_floor=SqliteFloor.open,
         open_store=keyvalue.on_disk,
+        open_synced_store=keyvalue.on_synced_disk,
         place="sqlite:{url}/ours.db",
     ),
     Kind(

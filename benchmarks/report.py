@@ -18,9 +18,10 @@ MET = {True: "met", False: "**missed**", None: "no target"}
 NOTES = (Path(__file__).parent / "notes.md").read_text(encoding="utf-8")
 FILE_NOTES = (Path(__file__).parent / "notes-file.md").read_text(encoding="utf-8")
 FILE = "file"
+PEERS = tuple(rival for rival in Rival if rival is not Rival.FLOOR)
 TABLES = (
     ("Against the floor", "storage-floor.svg", (Rival.FLOOR,)),
-    ("Against peers", "storage-peers.svg", (Rival.KEY_VALUE, Rival.BAILEYS, Rival.BAILEYS_SYNCED)),
+    ("Against peers", "storage-peers.svg", PEERS),
 )
 """Heading, plot, and who the other side is."""
 
@@ -47,7 +48,7 @@ def line_of(item: Record) -> str:
     target = "" if item["target"] is None else f" (target {bound(item)})"
     verdict = MET[item["met"]].strip("*")
     name, rival = item["name"], item["rival"]
-    return f"{rival:16} {name:18} {item['sense']} {item['ratio']:6.2f}{target}: {verdict}"
+    return f"{rival:24} {name:16} {item['sense']} {item['ratio']:6.2f}{target}: {verdict}"
 
 
 def bound(item: Record) -> str:

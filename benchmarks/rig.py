@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from benchmarks.kinds import Backend, Kind
 from benchmarks.ours import Ours
 from benchmarks.peers import baileys
 from benchmarks.peers.baileys import BaileysPeer
-from benchmarks.peers.keyvalue import KeyValuePeer
+from benchmarks.peers.keyvalue import KeyValuePeer, Store
 from benchmarks.subject import Clocked, Floor, KeyValue, Pair, Worker
 
 
@@ -36,7 +36,7 @@ class Rig:
         self._stack = stack
         self._ours: dict[str, Ours] = {}
         self._floors: dict[str, Floor] = {}
-        self._key_values: dict[str, Worker] = {}
+        self._key_values: dict[tuple[str, str], Worker] = {}
         self._baileys: dict[str, BaileysPeer] = {}
         self._dice = random.Random(1)
         self._fresh = 0
@@ -68,16 +68,19 @@ class Rig:
             await self._fill(floor, dataset, "the floor")
         return self._floors[dataset.name]
 
-    async def key_value(self, dataset: Dataset) -> Worker:
-        """Return the store of py-key-value-aio, with a collection that holds a dataset."""
-        if dataset.name not in self._key_values:
-            if self.kind.open_store is None:
-                raise LookupError(f"py-key-value-aio has no store for {self.kind.name}")
-            peer = KeyValuePeer(self.kind.open_store(self.backend.url), dataset.name)
+    async def key_value(
+        self, dataset: Dataset, open_store: Callable[[str], Store] | None
+    ) -> Worker:
+        """Return a store of py-key-value-aio, with a collection that holds a dataset."""
+        if open_store is None:
+            raise LookupError(f"py-key-value-aio has no such store for {self.kind.name}")
+        name = (open_store.__name__, dataset.name)
+        if name not in self._key_values:
+            peer = KeyValuePeer(open_store(self.backend.url), dataset.name)
             self._stack.push_async_callback(peer.close)
             await self._fill(peer, dataset, "py-key-value-aio")
-            self._key_values[dataset.name] = Clocked(peer)
-        return self._key_values[dataset.name]
+            self._key_values[name] = Clocked(peer)
+        return self._key_values[name]
 
     async def baileys(self, dataset: Dataset) -> BaileysPeer:
         """Return Baileys' state, in a folder that holds a dataset."""

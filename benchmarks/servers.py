@@ -23,12 +23,9 @@ WRITES: tuple[tuple[str, str, work.Work, Dataset], ...] = (
     ("burst", "a message of 50 that arrive together, one batch, likewise", work.burst, LONG),
 )
 READ = ("read", "read 30 pre-keys together", work.read_pre_keys, STATE)
-SYNCED = (work.credentials, work.ingest, work.burst)
-"""What is measured against a Baileys that keeps the same promise, too."""
-PEER_TARGETS = {
-    ("ingest-50000", Rival.KEY_VALUE): 1.0,
-    ("ingest-50000", Rival.BAILEYS): 5.0,
-}
+SYNCED = (Rival.KEY_VALUE_SYNCED, Rival.BAILEYS_SYNCED)
+WEIGHTY = (work.credentials, work.ingest, work.burst)
+"""What is measured against a peer that was made to keep our promise."""
 PAGES: tuple[tuple[str, str, Dataset, int], ...] = (
     ("page-1000", "newest page, 50 of 1,000 keys", FEW, 0),
     ("page-50000", "newest page, 50 of 50,000 keys", MANY, 0),
@@ -40,6 +37,7 @@ PAGES: tuple[tuple[str, str, Dataset, int], ...] = (
 AGAINST = {
     Rival.FLOOR: "raw calls of the driver",
     Rival.KEY_VALUE: "py-key-value-aio, a store on the same server",
+    Rival.KEY_VALUE_SYNCED: "the same, with `synchronous=FULL`",
     Rival.BAILEYS: "Baileys' multi-file state under Node, unsynced",
     Rival.BAILEYS_SYNCED: "the same, files and folder synced after each call",
 }
@@ -57,22 +55,37 @@ def items(kind: Kind) -> Iterator[Item[Rig]]:
         unit=Unit.BYTES,
     )
     yield from _against_the_floor(kind)
-    for rival in (Rival.KEY_VALUE, Rival.BAILEYS, Rival.BAILEYS_SYNCED):
-        if rival is Rival.KEY_VALUE and kind.open_store is None:
-            continue
+    for rival in _peers(kind):
         for name, title, action, dataset in (*WRITES, READ):
-            if rival is Rival.BAILEYS_SYNCED and action not in SYNCED:
+            if rival in SYNCED and action not in WEIGHTY:
                 continue
             yield Item(
                 name=name,
                 title=title,
                 against=AGAINST[rival],
                 sense=Sense.SPEED,
-                target=PEER_TARGETS.get((name, rival)),
+                target=_peer_target(kind, rival) if name == "ingest-50000" else None,
                 prepare=partial(_working, action, dataset, rival),
                 rival=rival,
                 writes=action is not work.read_pre_keys,
             )
+
+
+def _peers(kind: Kind) -> Iterator[Rival]:
+    """Name the peers of a kind: as they come, and where they promise less, made to sync as well."""
+    if kind.open_store:
+        yield Rival.KEY_VALUE
+    if kind.open_synced_store:
+        yield Rival.KEY_VALUE_SYNCED
+    yield from (Rival.BAILEYS, Rival.BAILEYS_SYNCED)
+
+
+def _peer_target(kind: Kind, rival: Rival) -> float | None:
+    """Return what the ingest of a message must reach."""
+    if rival is Rival.BAILEYS:
+        return 5.0
+    alike = Rival.KEY_VALUE_SYNCED if kind.open_synced_store else Rival.KEY_VALUE
+    return 1.0 if rival is alike else None
 
 
 def _against_the_floor(kind: Kind) -> Iterator[Item[Rig]]:
@@ -134,7 +147,9 @@ def _reading(
 
 async def _worker(rig: Rig, rival: Rival, dataset: Dataset) -> Worker:
     if rival is Rival.KEY_VALUE:
-        return await rig.key_value(dataset)
+        return await rig.key_value(dataset, rig.kind.open_store)
+    if rival is Rival.KEY_VALUE_SYNCED:
+        return await rig.key_value(dataset, rig.kind.open_synced_store)
     if rival is Rival.BAILEYS:
         return await rig.baileys(dataset)
     if rival is Rival.BAILEYS_SYNCED:

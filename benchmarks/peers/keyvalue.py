@@ -83,10 +83,20 @@ def on_postgres(url: str) -> Store:
 
 
 def on_disk(folder: str) -> Store:
-    """Use its store on SQLite by diskcache, which syncs less than we do: `synchronous=NORMAL`."""
+    """Use its store on SQLite by diskcache as it comes: `synchronous=NORMAL`, less than we do."""
     from key_value.aio.stores.disk import DiskStore
 
     return _quietly(lambda: DiskStore(directory=f"{folder}/disk"))
+
+
+def on_synced_disk(folder: str) -> Store:
+    """Use the same store on a diskcache that syncs as we do."""
+    from diskcache import Cache
+    from key_value.aio.stores.disk import DiskStore
+
+    full = 2
+    cache = Cache(f"{folder}/synced-disk", sqlite_synchronous=full, eviction_policy="none")
+    return _quietly(lambda: DiskStore(disk_cache=cache))
 
 
 def _quietly(make: Callable[[], Store]) -> Store:
