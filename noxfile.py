@@ -120,17 +120,18 @@ def distributed(session: nox.Session, part: str | Target) -> None:
 
 def judge(session: nox.Session, target: Target, junit: Path) -> None:
     """Run the full profile on a target, on servers of its own."""
-    skip_without_servers(session, target)
+    if not servers_present(session, target):
+        session.skip("a server is not installed")
     REPORT.mkdir(parents=True, exist_ok=True)
     with temporary_folder() as folder:
         words = (target.url(folder), "--profile", "full", "--junit", str(junit))
         run(session, *target.command("wa-conformance", *words))
 
 
-def skip_without_servers(session: nox.Session, target: Target) -> None:
-    """End the session if a server is not installed: in CI as failed, elsewhere as not run."""
+def servers_present(session: nox.Session, target: Target) -> bool:
+    """Tell whether the servers of a target are installed; in CI one that is not is an error."""
     if not target.kinds:
-        return
+        return True
     python = str(environment(session, default_version()) / "python")
     asked = subprocess.run(
         (python, "-m", "wa_conformance.servers", "--list", *target.kinds),
@@ -140,11 +141,12 @@ def skip_without_servers(session: nox.Session, target: Target) -> None:
         check=False,
     )
     print(asked.stdout, end="")
+    if asked.returncode and IN_CI:
+        session.error(f"CI must have every server\n{asked.stdout}{asked.stderr}")
     if asked.returncode:
-        if IN_CI:
-            session.error(f"CI must have every server\n{asked.stdout}{asked.stderr}")
-        not_run(f"conformance of {target.label}", asked.stdout.strip().splitlines()[-1])
-        session.skip("a server is not installed")
+        said = (asked.stdout or asked.stderr).strip().splitlines()
+        not_run(f"conformance of {target.label}", said[-1])
+    return not asked.returncode
 
 
 @nox.session
@@ -182,20 +184,23 @@ def call_every_script(session: nox.Session, bin_folder: Path) -> None:
 def use_alone(
     session: nox.Session, member: Member, wheel_files: Mapping[str, Path], folder: Path
 ) -> None:
-    """Install one engine with nothing but what it asks for, open it by URL, and judge it."""
-    extras = f"[{','.join(member.extras)}]" if member.extras else ""
-    engine = f"{member.dist}{extras} @ {wheel_files[member.import_name].as_uri()}"
-    home = folder / member.dist
-    bin_folder = new_environment(session, home, wheel_files["wa_core"], engine)
+    """Install one engine with nothing but what it asks for, open it by URL, and judge it.
+
+    Then its extras bring the drivers of its other targets, and those are opened as well.
+    """
+    wheel, home = wheel_files[member.import_name], folder / member.dist
+    bin_folder = new_environment(session, home, wheel_files["wa_core"], wheel)
     for number, target in enumerate(member.conformance_targets):
+        if not servers_present(session, target):
+            continue
         url = target.url(folder)
-        skip_without_servers(session, target)
+        run(session, *target.command(str(bin_folder / "python"), "-c", OPEN_ALONE, f"{url}#alone"))
         if not number:
-            python = str(bin_folder / "python")
-            run(session, *target.command(python, "-c", OPEN_ALONE, f"{url}#alone"))
             into_environment(session, home, wheel_files["wa_conformance"])
-        judge_alone = (str(bin_folder / "wa-conformance"), url, "--profile", "quick")
-        run(session, *target.command(*judge_alone))
+            quick = (str(bin_folder / "wa-conformance"), url, "--profile", "quick")
+            run(session, *target.command(*quick))
+            extras = f"{member.dist}[{','.join(member.extras)}] @ {wheel.as_uri()}"
+            into_environment(session, home, extras if member.extras else wheel)
 
 
 OPEN_ALONE = """

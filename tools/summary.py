@@ -22,7 +22,7 @@ WITH_SKIPS = ("tests-", "distributed-tests")
 
 def main(report: Path) -> int:
     """Print the summary of a report folder, and judge it."""
-    sessions = _sessions(report / "sessions.json")
+    sessions = _sessions(report)
     counts: Counter[str] = Counter()
     skipped: set[str] = set()
     explained: set[str] = set()
@@ -98,11 +98,13 @@ def junit_stem(session: str) -> str:
     return session.replace("(", "-").rstrip(")")
 
 
-def _sessions(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    found = json.loads(path.read_text(encoding="utf-8"))["sessions"]
-    return {session["signatures"][0]: session["result"] for session in found}
+def _sessions(report: Path) -> dict[str, str]:
+    """Read what each nox said of its sessions; those that ran side by side had one each."""
+    found = {}
+    for path in sorted(report.glob("sessions*.json")):
+        for session in json.loads(path.read_text(encoding="utf-8"))["sessions"]:
+            found[session["signatures"][0]] = session["result"]
+    return found
 
 
 if __name__ == "__main__":

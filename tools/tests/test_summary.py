@@ -97,3 +97,15 @@ def test_a_skip_is_told_on_a_laptop_and_fails_in_ci(
     assert main(folder) == code
 
     assert "install Node" in capsys.readouterr().out
+
+
+def test_sessions_that_ran_side_by_side_are_counted_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = report(tmp_path, {"tests(3.11)": "success"}, PASSED)
+    beside = {"sessions": [{"signatures": ["wheels"], "result": "failed"}]}
+    (folder / "sessions-wheels.json").write_text(json.dumps(beside))
+
+    code = main(folder)
+
+    assert (code, closing_line(capsys)) == (1, "tests: 1 passed, 1 failed")
