@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import FullJitterBackoff
 from wa_core.errors import InvalidUrlError
 from wa_core.storage import DEFAULT_TIMEOUT_S, EngineUrl
 
@@ -72,7 +72,7 @@ def connected(url: EngineUrl) -> AnyClient:
 def _made(url: EngineUrl) -> AnyClient:
     text = driver_url(url)
     # What the URL says goes before these.
-    retry = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.3), 3)
+    retry = Retry(FullJitterBackoff(base=0.02, cap=0.3), 3)
     timeout = url.timeout or DEFAULT_TIMEOUT_S
     if url.flag("cluster"):
         return RedisCluster.from_url(
