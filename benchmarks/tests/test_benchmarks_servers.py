@@ -20,6 +20,7 @@ from benchmarks.peers import baileys
 from benchmarks.rig import Rig, rigged
 from benchmarks.subject import group_of
 
+pytestmark = pytest.mark.once
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 EMPTY = Dataset("empty", lambda amounts: iter(()))
 
