@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from wa_core.errors import EngineUnavailableError, LeaseHeldError
+from wa_core.errors import EngineUnavailableError, FencedError, LeaseHeldError
 from wa_core.storage import Batch, open_engine
 from wa_engine_redis import RedisEngine
 from wa_engine_redis.plan import packed
@@ -63,9 +63,22 @@ async def test_a_copy_of_an_acquire_takes_no_second_lease(client: Any) -> None:
 
     assert again == [b"done", b"%d" % lease.epoch]
     second = await engine.acquire("other", 60)
-    assert second.epoch == lease.epoch + 1
+    assert second.epoch > lease.epoch
     with pytest.raises(LeaseHeldError):
         await engine.acquire("third", 60)
+    await engine.close()
+
+
+async def test_an_epoch_is_not_given_again_by_a_server_that_lost_its_memory(client: Any) -> None:
+    engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
+    lease = await engine.acquire("worker", 60)
+    await client.delete(engine.space.meta)
+
+    async with await engine.acquire("other", 60) as other:
+        assert other.epoch > lease.epoch
+        with pytest.raises(FencedError):
+            await engine.apply(Batch().put("k", b"late"), fence=lease)
+
     await engine.close()
 
 

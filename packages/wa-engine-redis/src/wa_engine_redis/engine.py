@@ -22,7 +22,6 @@ from wa_core.errors import (
     StoreVersionError,
 )
 from wa_core.storage import (
-    CONTRACT_VERSION,
     DEFAULT_TIMEOUT_S,
     MAX_POSITION,
     Capabilities,
@@ -44,6 +43,8 @@ CHUNK_BYTES = 512 * 1024
 """A step of a scan ends when it has read so much, and with 256 records at the latest."""
 LAYOUT = 1
 """The version of the layout that this package writes [N3]."""
+PATIENCE_S = 1.0
+"""How long `close` waits for a server to take leave of."""
 
 
 class RedisEngine(Engine):
@@ -97,7 +98,7 @@ class RedisEngine(Engine):
         level = await agreed(self.line, self._terms, self.space.session)
         layout = await self.line.call("HGET", self.space.meta, b"layout")
         if layout is not None and layout != b"%d" % LAYOUT:
-            raise StoreVersionError(layout.decode(errors="replace"), CONTRACT_VERSION)
+            raise StoreVersionError(layout.decode(errors="replace"), LAYOUT)
         await adopt_if_needed(
             self.line, self.space, ask=self._adopt, read_only=self.capabilities.read_only
         )
@@ -206,16 +207,19 @@ class RedisEngine(Engine):
 
     async def _close(self) -> None:
         try:
-            if self._writer:
-                # What is still on its way from here is over now.
-                fields = (b"w:" + self._writer, b"s:" + self._writer)
-                await self.line.call("HDEL", self.space.meta, *fields)
-        except StorageError:
-            # The server is away; it forgets a writer after a day by itself.
-            return
+            # A server that is away forgets a writer after a day by itself.
+            with suppress(StorageError, TimeoutError):
+                await self._leave()
         finally:
             if self._owns_client:
                 await self.line.disconnect()
+
+    async def _leave(self) -> None:
+        """Take the writer's name out: what is still on its way from here is over."""
+        if self._writer:
+            fields = (b"w:" + self._writer, b"s:" + self._writer)
+            async with asyncio.timeout(min(PATIENCE_S, self.timeout / 2)):
+                await self.line.call("HDEL", self.space.meta, *fields)
 
 
 def _capabilities(durability: Durability, read_only: bool) -> Capabilities:
