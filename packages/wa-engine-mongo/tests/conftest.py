@@ -10,7 +10,7 @@ from wa_conformance.servers import MongoServer, Settings, needed
 
 PATIENT: Settings = {
     "setParameter": ["transactionLifetimeLimitSeconds=3600"],
-    "wiredTigerCacheSizeGB": 1,
+    "wiredTigerCacheSizeGB": 3,
 }
 """The server itself ends no transaction, and takes large ones."""
 

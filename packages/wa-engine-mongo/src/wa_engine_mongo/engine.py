@@ -35,6 +35,9 @@ from wa_engine_mongo.records import entry_of, value_of
 from wa_engine_mongo.snapshots import Reader, Snapshots
 from wa_engine_mongo.transactions import Transactions
 
+FAREWELL_S = 1.0
+"""How long closing may take to tell the server, which will find out by itself."""
+
 T = TypeVar("T")
 
 
@@ -125,16 +128,19 @@ class MongoEngine(Engine):
     async def _write(self, plan: Plan, epoch: int | None) -> None:
         await self.survey()
         with mongo_errors():
-            if self.place.transactions:
-                await self._transactions.apply(plan, epoch)
-            else:
-                await self._journal.apply(plan, epoch)
+            await self._writer().apply(plan, epoch)
+
+    def _writer(self) -> Transactions | Journal:
+        return self._transactions if self.place.transactions else self._journal
 
     async def _acquire(self, holder: str, ttl: float) -> int:
         async def granted() -> int:
-            while (epoch := await self._head.grant(holder, ttl)) is None:
+            # First: a lease runs, and its first batch is not to wait for preparations.
+            await self._writer().enter()
+            while (lease := await self._head.grant(holder, ttl)) is None:
                 await asyncio.sleep(0)
-            return epoch
+            self._journal.know(lease.generation)
+            return lease.epoch
 
         return await self._leasing(granted)
 
@@ -157,8 +163,6 @@ class MongoEngine(Engine):
                 await self._transactions.wake()
 
     async def _close(self) -> None:
-        try:
-            await self._errands.drained()
-        finally:
-            with mongo_errors():
-                await self._transactions.close()
+        # Within the timeout, also when the server is silent: half for a write on its way.
+        await self._errands.drained(self.timeout / 2, self.timeout / 8)
+        await self._transactions.close(min(FAREWELL_S, self.timeout / 8))

@@ -31,10 +31,14 @@ class Errands:
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def drained(self) -> None:
-        """Wait for the write that is on its way."""
+    async def drained(self, patience: float, mercy: float) -> None:
+        """Wait for the write that is on its way; after `patience` cancel it."""
         if self._running:
-            await asyncio.wait(self._running)
+            _, left = await asyncio.wait(self._running, timeout=patience)
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left, timeout=mercy)
 
     async def _bounded(self, work: Callable[[], Awaitable[T]]) -> T:
         try:

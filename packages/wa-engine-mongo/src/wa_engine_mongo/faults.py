@@ -73,6 +73,11 @@ def is_unknown(error: PyMongoError) -> bool:
     return error.has_error_label("UnknownTransactionCommitResult")
 
 
+def is_squeezed(error: PyMongoError) -> bool:
+    """Tell whether the server's cache had no room for a transaction, which may have by and by."""
+    return _code(error) == _TOO_LARGE_FOR_CACHE
+
+
 def took_too_long(error: PyMongoError) -> bool:
     """Tell whether the server itself gave up in time."""
     return isinstance(error, ExecutionTimeout) or _code(error) == _MAX_TIME

@@ -41,6 +41,15 @@ class Look:
     claim_left: float
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A lease that was given out."""
+
+    epoch: int
+    generation: int | None
+    """The generation of the session, unless a batch was pending."""
+
+
 class Head:
     """A session's head."""
 
@@ -115,8 +124,8 @@ class Head:
             raise FencedError(epoch)
         return look
 
-    async def grant(self, holder: str, ttl: float) -> int | None:
-        """Give the lease out and return its epoch; None when there is no head yet, or a race."""
+    async def grant(self, holder: str, ttl: float) -> Granted | None:
+        """Give the lease out; None when there is no head yet, or after a race."""
         free = {"$expr": {"$lte": ["$expires", "$$NOW"]}, **self.fence(None)}
         changed = {
             "epoch": {"$add": ["$epoch", 1]},
@@ -125,7 +134,8 @@ class Head:
         }
         head = await self._change(free, changed)
         if head is not None:
-            return int(head["epoch"])
+            pending = bool(head.get("pending"))
+            return Granted(head["epoch"], None if pending else head["generation"])
         look = await self.look()
         if look is not None and look.lease_left > 0:
             raise LeaseHeldError(look.holder, look.lease_left / 1000)
@@ -153,7 +163,7 @@ class Head:
             "query": query,
             "update": [{"$set": changed}],
             "new": True,
-            "fields": {"clock": 1, "epoch": 1, "seen": 1},
+            "fields": {"clock": 1, "epoch": 1, "seen": 1, "generation": 1, "pending.token": 1},
         }
 
 

@@ -48,16 +48,33 @@ class Journal:
         """The generation at which nothing was pending, when last looked."""
         self._entered = False
 
+    async def enter(self) -> None:
+        """Make what the first write needs, once."""
+        if self._entered:
+            return
+        await self._head.ensure()
+        await self._place.write(
+            {"createIndexes": JOURNAL, "indexes": [{"key": {"token": 1}, "name": "token"}]}
+        )
+        old = {"s": self._keys.session, "born": {"$lt": datetime.now(UTC) - _ORPHANED}}
+        await self._place.ask({"delete": JOURNAL, "deletes": [{"q": old, "limit": 0}]})
+        self._entered = True
+
+    def know(self, generation: int | None) -> None:
+        """Hear at which generation nothing is pending; None when something may be."""
+        self._known = generation
+
     async def apply(self, plan: Plan, epoch: int | None) -> None:
         """Make a plan take effect as one; with `epoch`, only while that lease is current."""
-        if not self._entered:
-            await self._enter()
+        await self.enter()
         parts = parts_of(self._keys, plan)
         pending = pending_of(parts, plan)
         if pending.inline is None:
             await self._write_parts(pending, parts, plan)
         while not await self._committed(pending, plan.positions, epoch):
-            await self._head.why_not(epoch)
+            look = await self._head.why_not(epoch)
+            if look is not None and look.pending is None:
+                self.know(look.generation)
         if not await self._carried_out(pending, pending.inline):
             await self.settled()
 
@@ -98,15 +115,6 @@ class Journal:
         if not found:
             return NO_HEAD
         return None if found[0].get("pending") else int(found[0]["generation"])
-
-    async def _enter(self) -> None:
-        await self._head.ensure()
-        await self._place.write(
-            {"createIndexes": JOURNAL, "indexes": [{"key": {"token": 1}, "name": "token"}]}
-        )
-        old = {"s": self._keys.session, "born": {"$lt": datetime.now(UTC) - _ORPHANED}}
-        await self._place.ask({"delete": JOURNAL, "deletes": [{"q": old, "limit": 0}]})
-        self._entered = True
 
     async def _write_parts(self, pending: Pending, parts: list[Document], plan: Plan) -> None:
         parts[0]["everything"] = plan.everything

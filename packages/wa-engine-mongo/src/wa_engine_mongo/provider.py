@@ -18,7 +18,7 @@ from wa_core.errors import EngineConfigError, EngineUnavailableError, InvalidUrl
 from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
 
 from wa_engine_mongo import reading
-from wa_engine_mongo.engine import MongoEngine
+from wa_engine_mongo.engine import FAREWELL_S, MongoEngine
 from wa_engine_mongo.faults import mongo_errors
 from wa_engine_mongo.keys import check_session
 from wa_engine_mongo.parameters import driver_parameters, driver_refusals
@@ -29,8 +29,6 @@ DEFAULT_DATABASE = "wa"
 DEFAULT_SESSION = "default"
 BOUNDS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
 """What the driver waits for: no longer than the engine does, unless the URL says so."""
-LAST_WORDS_S = 1.0
-"""How long a client that closes may take to say so to the server."""
 
 Client = AsyncMongoClient[Document]
 
@@ -47,7 +45,7 @@ class OwnMongoEngine(MongoEngine):
         try:
             await super()._close()
         finally:
-            await let_go(self._client)
+            await let_go(self._client, min(FAREWELL_S, self.timeout / 8))
 
 
 class MongoProvider(Provider):
@@ -112,13 +110,13 @@ async def database_of(url: EngineUrl) -> AsyncIterator[Place]:
     except TimeoutError as exc:
         raise EngineUnavailableError(f"no answer within {timeout:g} s") from exc
     finally:
-        await let_go(client)
+        await let_go(client, min(FAREWELL_S, timeout / 8))
 
 
-async def let_go(client: Client) -> None:
+async def let_go(client: Client, patience: float) -> None:
     """Close a client, also when the server no longer answers."""
     try:
-        async with asyncio.timeout(LAST_WORDS_S):
+        async with asyncio.timeout(patience):
             await client.close()
     except (TimeoutError, PyMongoError):
         # Its farewell is given up: what is left is to close the sockets.

@@ -18,7 +18,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError
 from wa_core.errors import FencedError
 
-from wa_engine_mongo.faults import is_transient, is_unknown
+from wa_engine_mongo.faults import is_squeezed, is_transient, is_unknown
 from wa_engine_mongo.forecast import Forecast, now_us
 from wa_engine_mongo.head import Head
 from wa_engine_mongo.journal import Journal
@@ -32,6 +32,8 @@ COMMAND_BYTES = 10 * 1024 * 1024
 """What goes into one command, of the 16 MB that a server takes."""
 COMMAND_STATEMENTS = 5_000
 ABORT_S = 1.0
+SQUEEZES = 4
+"""How often the server's cache may have no room for a transaction before it is too small."""
 WAKE_S = 0.15
 """After so long in vain, and again each time, see whether the one who holds the head is there."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
@@ -48,14 +50,37 @@ class Transactions:
         """Where a standalone server that has become a replica set may have left a batch."""
         self._writers = Writers(place, keys)
         self._forecast = Forecast()
+        self._entering = asyncio.Lock()
         self._session: AsyncClientSession | None = None
+
+    async def enter(self) -> AsyncClientSession:
+        """Begin the server session of all transactions, and write it down, once."""
+        async with self._entering:
+            if self._session is None:
+                session = self._place.database.client.start_session(causal_consistency=False)
+                try:
+                    await self._writers.enter(_name_of(session))
+                    await self._journal.settled()
+                except BaseException:
+                    await session.end_session()
+                    raise
+                self._session = session
+            return self._session
 
     async def apply(self, plan: Plan, epoch: int | None) -> None:
         """Make a plan take effect as one; with `epoch`, only while that lease is current."""
-        session = self._session or await self._enter()
+        session = await self.enter()
         begun, pause = time.monotonic(), _FIRST_PAUSE_S
         first = self._forecast.propose()
-        while not await self._tried(session, plan, epoch, first):
+        room = SQUEEZES
+        while True:
+            try:
+                if await self._tried(session, plan, epoch, first):
+                    return
+            except PyMongoError as exc:
+                room -= 1
+                if not is_squeezed(exc) or not room:
+                    raise
             first = None
             await asyncio.sleep(random.uniform(0, pause))
             pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -67,25 +92,17 @@ class Transactions:
         """End the transactions of others that are asleep."""
         await self._writers.wake()
 
-    async def close(self) -> None:
-        """Let go of the server session."""
+    async def close(self, patience: float) -> None:
+        """Let go of the server session; that a silent server does not hear of it is no harm."""
         session, self._session = self._session, None
-        if session is not None:
-            try:
-                await self._writers.leave(_name_of(session))
-            finally:
-                await session.end_session()
-
-    async def _enter(self) -> AsyncClientSession:
-        session = self._place.database.client.start_session(causal_consistency=False)
+        if session is None:
+            return
         try:
-            await self._writers.enter(_name_of(session))
-            await self._journal.settled()
-        except BaseException:
-            await session.end_session()
-            raise
-        self._session = session
-        return session
+            async with asyncio.timeout(patience):
+                await self._writers.leave(_name_of(session))
+                await session.end_session()
+        except (TimeoutError, PyMongoError):
+            return
 
     async def _tried(
         self, session: AsyncClientSession, plan: Plan, epoch: int | None, first: int | None
