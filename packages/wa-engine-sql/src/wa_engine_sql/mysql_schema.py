@@ -15,6 +15,7 @@ from wa_core.storage import MIN_MAX_VALUE, Durability
 
 from wa_engine_sql.dialect import FORMAT
 from wa_engine_sql.mysql_text import ask, literal, rows
+from wa_engine_sql.promise import Weakness, promised
 
 _NO_SUCH_TABLE = 1146
 _PATIENCE_S = 5
@@ -68,7 +69,6 @@ _COLUMNS = f"""SELECT table_name, column_name, column_type FROM information_sche
     WHERE {_OURS} AND column_name IN ('name', 'key', 'value')"""
 
 
-_RANKS = (Durability.VOLATILE, Durability.PROCESS, Durability.POWER)
 _VARIABLES = ",".join(
     f"'{name}'"
     for name in (
@@ -83,12 +83,20 @@ async def install(db: Any) -> None:
     lock = "CONCAT('wa_sql ', MD5(DATABASE()))"
     if (await rows(db, f"SELECT GET_LOCK({lock}, {_PATIENCE_S})"))[0][0] != 1:
         raise EngineUnavailableError("another process makes the tables of this database")
+    try:
+        await _migrate(db)
+    except errors.DatabaseError:
+        await ask(db, f"DO RELEASE_LOCK({lock})")
+        raise
+    await ask(db, f"DO RELEASE_LOCK({lock})")
+
+
+async def _migrate(db: Any) -> None:
     done = await _tables(db) or 0
     for number, statements in enumerate(MIGRATIONS[done:], done + 1):
         for statement in statements:
             await ask(db, statement)
         await ask(db, f"UPDATE wa_meta SET version = {number}")
-    await ask(db, f"DO RELEASE_LOCK({lock})")
 
 
 async def version(db: Any, session: bytes) -> int | None:
@@ -133,15 +141,13 @@ async def durability(db: Any, asked: Durability | None, *, read_only: bool) -> D
     )
     if not read_only:
         _check_writable(has)
-    given = Durability.POWER
-    for name, good, level in _weaker(has):
-        if _RANKS.index(level) >= _RANKS.index(given):
-            continue
-        if asked is not None and _RANKS.index(level) < _RANKS.index(asked):
-            fix = f"set it to {good}, or open with ?durability={level}"
-            raise EngineConfigError(f"{name}={has[name]}", fix)
-        given = level
-    return asked or given
+    return promised(
+        asked,
+        (
+            Weakness(f"{name}={has[name]}", f"set it to {good}", level)
+            for name, good, level in _weaker(has)
+        ),
+    )
 
 
 def _weaker(has: dict[str, str]) -> Iterator[tuple[str, str, Durability]]:

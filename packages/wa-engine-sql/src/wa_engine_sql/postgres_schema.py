@@ -12,6 +12,7 @@ from wa_core.errors import EngineConfigError
 from wa_core.storage import Durability
 
 from wa_engine_sql.dialect import FORMAT
+from wa_engine_sql.promise import Weakness, promised
 
 _INSTALLING = 0x77615F73716C
 """The advisory lock of whoever makes the tables."""
@@ -51,12 +52,11 @@ SELECT current_setting('fsync') = 'on', current_setting('full_page_writes') = 'o
     current_setting('synchronous_commit') <> 'off',
     (SELECT relpersistence::text FROM pg_class WHERE oid = 'wa_records'::regclass) = 'p'"""
 _WEAKER = (
-    ("fsync=off", "set it to on", Durability.PROCESS),
-    ("full_page_writes=off", "set it to on", Durability.PROCESS),
-    ("synchronous_commit=off", "set it to on, for this role at least", Durability.VOLATILE),
-    ("the table wa_records is UNLOGGED", "ALTER TABLE wa_records SET LOGGED", Durability.VOLATILE),
+    Weakness("fsync=off", "set it to on", Durability.PROCESS),
+    Weakness("full_page_writes=off", "set it to on", Durability.PROCESS),
+    Weakness("synchronous_commit=off", "set it to on for this role", Durability.VOLATILE),
+    Weakness("UNLOGGED wa_records", "ALTER TABLE wa_records SET LOGGED", Durability.VOLATILE),
 )
-_RANKS = (Durability.VOLATILE, Durability.PROCESS, Durability.POWER)
 
 
 async def install(db: Any) -> None:
@@ -97,11 +97,5 @@ async def _tables(db: Any) -> int | None:
 
 async def durability(db: Any, asked: Durability | None) -> Durability:
     """Return the level that was asked for or that the settings give, or refuse [D1, D2]."""
-    given = Durability.POWER
-    for fact, (setting, fix, level) in zip(await db.fetchrow(_FACTS), _WEAKER, strict=True):
-        if fact or _RANKS.index(level) >= _RANKS.index(given):
-            continue
-        if asked is not None and _RANKS.index(level) < _RANKS.index(asked):
-            raise EngineConfigError(setting, f"{fix}, or open with ?durability={level}")
-        given = level
-    return asked or given
+    facts = await db.fetchrow(_FACTS)
+    return promised(asked, (weak for good, weak in zip(facts, _WEAKER, strict=True) if not good))

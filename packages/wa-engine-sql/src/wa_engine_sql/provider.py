@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
-from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+from wa_core.storage import DEFAULT_TIMEOUT_S, Engine, EngineUrl, Provider
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.engine import SqlEngine
 from wa_engine_sql.place import Place, Share, in_time
 from wa_engine_sql.urls import engine_for, is_there
-
-_log = logging.getLogger(__name__)
 
 DEFAULT_SESSION = "default"
 
@@ -33,8 +29,6 @@ class SqlProvider(Provider):
         except BaseException:
             await share.leave()
             raise
-        if durability is not Durability.POWER and not read_only:
-            _log.warning("%s: durability is %s, not power", url.with_session(None), durability)
         return SqlEngine(
             place.engine,
             name,

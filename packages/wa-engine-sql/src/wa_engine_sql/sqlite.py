@@ -11,7 +11,7 @@ import os
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from wa_core.errors import (
@@ -26,6 +26,7 @@ from wa_engine_sql import sqlite_rows, sqlite_schema
 from wa_engine_sql.change import Change
 from wa_engine_sql.dialect import Line, Row, Settings
 from wa_engine_sql.machine import is_in_memory
+from wa_engine_sql.promise import Weakness, promised
 from wa_engine_sql.sqlite_rows import Abandoned
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ _HELP = {
     sqlite3.SQLITE_PROTOCOL: "too many processes open the file at this moment",
 }
 _SYNCHRONOUS = {Durability.POWER: 2, Durability.PROCESS: 1}
+_JOURNALS = ("wal", "delete", "truncate", "persist")
 _FIRST_WAIT_S, _LAST_WAIT_S = 0.001, 0.05
 
 
@@ -79,11 +81,15 @@ class SqliteDialect:
             db.execute(f"PRAGMA synchronous = {level}")
             return before
 
-        self._found[id(line.driver)] = await self._run(line, work)
+        # A database in memory has one connection, which is lent more than once.
+        self._found.setdefault(id(line.driver), await self._run(line, work))
 
     async def restore(self, line: Line) -> None:
         """Set back what `prepare` has set."""
-        waits, level = self._found.pop(id(line.driver))
+        before = self._found.pop(id(line.driver), None)
+        if before is None:
+            return
+        waits, level = before
 
         def work(db: sqlite3.Connection, _: Abandoned) -> None:
             db.execute(f"PRAGMA busy_timeout = {waits}")
@@ -114,20 +120,20 @@ class SqliteDialect:
 
     async def durability(self, line: Line) -> Durability:
         """Return what `synchronous` and the file system give."""
-        asked = self._settings.durability
         path, mode, level = await self._run(line, lambda db, _: sqlite_schema.facts(db))
-        if not path:
-            return Durability.VOLATILE
-        given = Durability.PROCESS if is_in_memory(os.path.dirname(path)) else Durability.POWER
-        if asked is Durability.POWER and given is not asked:
-            raise EngineConfigError(
-                "durability=power", "this file system is in memory: choose a folder on a disk"
-            )
-        if mode not in ("wal", "delete", "truncate", "persist"):
+        if path and mode not in _JOURNALS:
             raise EngineConfigError(f"journal_mode={mode}", "set it to WAL: a crash would ruin it")
-        if level < _SYNCHRONOUS[Durability.POWER]:
-            return Durability.PROCESS
-        return asked or given
+        return promised(self._settings.durability, self._weaknesses(path, level))
+
+    def _weaknesses(self, path: str, level: int) -> Iterator[Weakness]:
+        if not path:
+            yield Weakness("a database in memory", "give it a file", Durability.VOLATILE)
+        elif is_in_memory(os.path.dirname(path)):
+            where = "a file system in memory"
+            yield Weakness(where, "choose a folder on a disk", Durability.PROCESS)
+        asked = self._settings.durability
+        if level < _SYNCHRONOUS[asked or Durability.POWER]:
+            yield Weakness(f"synchronous={level}", "let us set it to FULL", Durability.PROCESS)
 
     async def get_many(self, line: Line, session: bytes, keys: Sequence[bytes]) -> list[Row]:
         """Read records in one moment."""

@@ -1,0 +1,143 @@
+"""The file itself: who may read it, what becomes of it, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from wa_core.errors import (
+    CorruptRecordError,
+    EngineConfigError,
+    InvalidUrlError,
+    StorageError,
+    StoreVersionError,
+)
+from wa_core.storage import Durability, list_sessions, open_engine
+
+_OPEN = """
+import asyncio, sys
+from wa_core.storage import open_engine
+
+async def main():
+    async with await open_engine(sys.argv[1]) as engine:
+        await engine.set(f"from/{sys.argv[2]}", b"x")
+
+asyncio.run(main())
+"""
+
+
+async def test_the_file_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with await open_engine(f"sqlite:{tmp_path}/wa.db") as engine:
+            await engine.set("k", b"1")
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert "wa.db-wal" in modes
+    assert set(modes.values()) == {0o600}
+
+
+async def test_looking_makes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path}/none.db"
+
+    with pytest.raises(EngineConfigError, match="nothing to read"):
+        await open_engine(url, read_only=True)
+    assert await list_sessions(url) == []
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_reader_finds_a_database_without_our_tables_empty_of_ours(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE theirs (x)").connection.close()
+
+    with pytest.raises(EngineConfigError, match="nothing to read"):
+        await open_engine(f"sqlite:{tmp_path}/other.db", read_only=True)
+    assert await list_sessions(f"sqlite:{tmp_path}/other.db") == []
+
+
+async def test_processes_that_open_a_new_file_at_once_all_succeed(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path}/wa.db"
+
+    children = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", _OPEN, url, str(number))
+        for number in range(4)
+    ]
+    assert [await child.wait() for child in children] == [0, 0, 0, 0]
+
+    async with await open_engine(url) as engine:
+        assert await engine.count("from/") == 4
+
+
+async def test_tables_of_a_newer_package_are_refused(tmp_path: Path) -> None:
+    async with await open_engine(f"sqlite:{tmp_path}/wa.db") as engine:
+        await engine.set("k", b"1")
+    db = sqlite3.connect(tmp_path / "wa.db")
+    db.execute("UPDATE wa_meta SET version = 2")
+    db.commit()
+    db.close()
+
+    for read_only in (False, True):
+        with pytest.raises(StoreVersionError):
+            await open_engine(f"sqlite:{tmp_path}/wa.db", read_only=read_only)
+
+
+async def test_what_is_no_database_is_damage_and_not_absence(tmp_path: Path) -> None:
+    (tmp_path / "wa.db").write_bytes(b"This is not a database. " * 400)
+
+    with pytest.raises(StorageError, match="damaged"):
+        await open_engine(f"sqlite:{tmp_path}/wa.db")
+
+
+@pytest.mark.parametrize("spoiled", ["value = 5", "value = 'text'", "crc = crc + 1"])
+async def test_a_row_that_lies_is_a_damaged_record(tmp_path: Path, spoiled: str) -> None:
+    async with await open_engine(f"sqlite:{tmp_path}/wa.db") as engine:
+        await engine.set("k", b"1")
+        db = sqlite3.connect(tmp_path / "wa.db")
+        db.execute(f"UPDATE wa_records SET {spoiled}")
+        db.commit()
+        db.close()
+
+        with pytest.raises(CorruptRecordError):
+            await engine.get("k")
+        assert await engine.list() == ["k"]
+
+
+async def test_a_file_system_in_memory_gives_no_power() -> None:
+    place = f"sqlite:/dev/shm/wa-test-{os.getpid()}.db"
+    try:
+        async with await open_engine(place) as engine:
+            assert engine.capabilities.durability is Durability.PROCESS
+        with pytest.raises(EngineConfigError, match="memory"):
+            await open_engine(f"{place}?durability=power")
+    finally:
+        for end in ("", "-wal", "-shm"):
+            Path(f"/dev/shm/wa-test-{os.getpid()}.db{end}").unlink(missing_ok=True)
+
+
+async def test_paths_may_hold_what_urls_and_sqlite_read_otherwise(tmp_path: Path) -> None:
+    folder = tmp_path / "a b?c#d%e é"
+    folder.mkdir()
+    url = f"sqlite:{tmp_path}/a b%3Fc%23d%25e é/wa.db"
+
+    async with await open_engine(url) as engine:
+        await engine.set("k", b"1")
+
+    assert "wa.db" in os.listdir(folder)
+
+
+async def test_urls_that_name_no_file_are_refused() -> None:
+    with pytest.raises(InvalidUrlError):
+        await open_engine("sqlite:")
+    with pytest.raises(EngineConfigError, match="memory:"):
+        await open_engine("sqlite::memory:")
+    with pytest.raises(EngineConfigError, match="folder"):
+        await open_engine("sqlite:/no/such/folder/wa.db")
+    with pytest.raises(EngineConfigError, match="durability"):
+        await open_engine("sqlite:wa.db?durability=volatile")
