@@ -21,9 +21,9 @@ TIMEOUT_S = 0.2
 
 async def test_a_healthy_engine_bears_a_bad_line() -> None:
     async with ToyServer() as server:
-        tally = await try_network(ToyDoor(server, ToyEngine), times=40, seed=1, timeout=TIMEOUT_S)
+        tally = await try_network(ToyDoor(server, ToyEngine), times=80, seed=1, timeout=TIMEOUT_S)
 
-    assert tally["runs"] == 40
+    assert tally["runs"] == 80
     assert tally["unavailable"] > 10
     kinds = {"delay", "late", "late-reply", "drop-reply", "stall", "refuse", "duplicate"}
     assert kinds | {"reset-before", "reset-amid", "reset-after"} <= set(tally)

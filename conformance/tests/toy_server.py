@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, closing, suppress
 from itertools import count
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -52,8 +52,10 @@ class ToyServer:
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+            for task in self._tasks:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,12 +64,11 @@ class ToyServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # A cancelled connection ends in peace: asyncio would ask its task for an error.
-        with suppress(OSError, asyncio.CancelledError):
+        with suppress(OSError, asyncio.CancelledError), closing(writer):
             while (line := await reader.readline()).endswith(b"\n"):
                 answer = await self._answer(json.loads(line))
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        writer.close()
 
     async def _answer(self, asked: dict[str, Any]) -> Any:
         store = self.stores.setdefault(asked["session"], MemoryStore())

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from wa_core.errors import WaError
 
+from wa_conformance.processes import ChildError
 from wa_conformance.servers import KINDS, Server, ServerError, make
 from wa_conformance.target import Target, TargetError, parse_target
 from wa_conformance.trials.door import UrlDoor
@@ -46,11 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _server(options.trial, options.target) as server:
             tally = asyncio.run(_run(options, server, times=times, seed=seed))
     except Violation as exc:
-        print(f"VIOLATION [{exc.clause}: {exc.sentence}]\n  {exc}")
-        print(*(f"  {note}" for note in getattr(exc, "__notes__", ())), sep="\n")
+        print(f"VIOLATION [{exc.clause}: {exc.sentence}]", exc, *_notes(exc), sep="\n  ")
         return 1
-    except (TargetError, TrialError, ServerError, WaError, OSError) as exc:
-        print(f"trials: {exc}", file=sys.stderr)
+    except (TargetError, TrialError, ChildError, ServerError, WaError, OSError) as exc:
+        print(f"trials: {type(exc).__name__}: {exc}", *_notes(exc), sep="\n  ", file=sys.stderr)
         return USAGE_ERROR
     print(f"passed: {summary(tally)}")
     return 0
@@ -85,6 +85,10 @@ def _server(trial: str, target: str) -> Iterator[Server | None]:
         return
     with HERDS[target]() if trial == "failover" else make(target) as server:
         yield server
+
+
+def _notes(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", ()))
 
 
 def _shown(target: str) -> str:

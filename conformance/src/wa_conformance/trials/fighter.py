@@ -1,21 +1,25 @@
-"""One of the processes that fight for a lease: `... TARGET SESSION NAME TTL SEED`.
+"""The processes that fight for a lease: `... TARGET SESSION SEED HOW_MANY`, forked from one.
 
-Told to `fight`, it tries to acquire, writes numbered records under the epoch it got until it is
-fenced, and tries again; told to `rest`, it releases. It says all that happens to it, a line each.
+Told to `fight TTL`, each tries to acquire, writes numbered records under the epoch it got until it
+is fenced, and tries again; told to `rest`, it releases. It says all that happens to it, a line
+each, which begins with its name.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wa_core.errors import EngineUnavailableError, FencedError, LeaseHeldError
-from wa_core.storage import Batch, Engine, Lease
+from wa_core.storage import Batch, Engine, EngineUrl, Lease
+from wa_core.storage.registry import provider_for
 
-from wa_conformance.target import parse_target
+from wa_conformance.target import Target, parse_target
 from wa_conformance.writer import say
 
 TURN = "turn"
@@ -23,6 +27,7 @@ LOG = "log"
 PLACES = 5
 RELEASED = 0.02
 """How often a holder lets go by itself, per write."""
+TIMEOUT_S = "3"
 
 
 def record(epoch: int, number: int) -> str:
@@ -44,20 +49,26 @@ class Fighter:
 
     engine: Engine
     name: str
-    ttl: float
     dice: random.Random
+    ttl: float = 0.0
     fighting: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def say(self, *words: object) -> None:
+        """Say something under the own name."""
+        say(self.name, *words)
 
     async def obey(self, reader: asyncio.StreamReader) -> None:
         """Do what the lines of the input say, until it ends."""
         fight = asyncio.ensure_future(self.live())
         try:
-            say("ready")
+            self.say("ready")
             while line := await reader.readline():
-                if line.strip() == b"fight":
-                    self.fighting.set()
-                else:
-                    self.fighting.clear()
+                match line.decode().split():
+                    case ["fight", ttl]:
+                        self.ttl = float(ttl)
+                        self.fighting.set()
+                    case _:
+                        self.fighting.clear()
         finally:
             fight.cancel()
             await asyncio.gather(fight, return_exceptions=True)
@@ -69,19 +80,19 @@ class Fighter:
                 await self.fighting.wait()
                 while self.fighting.is_set():
                     await self.try_to_win()
-                say("resting")
+                self.say("resting")
         except Exception as exc:
-            say("broken", type(exc).__name__, str(exc).replace("\n", " "))
+            self.say("broken", type(exc).__name__, str(exc).replace("\n", " "))
 
     async def try_to_win(self) -> None:
         """Try to acquire once, and hold what was won."""
         try:
             lease = await self.engine.acquire(self.name, self.ttl)
         except (LeaseHeldError, EngineUnavailableError):
-            await asyncio.sleep(self.dice.uniform(0.005, 0.03))
+            await asyncio.sleep(self.dice.uniform(0, self.ttl / 4))
             return
         seen = await self.last_turn()
-        say("won", lease.epoch, seen)
+        self.say("won", lease.epoch, seen)
         await self.hold(lease)
 
     async def last_turn(self) -> str:
@@ -94,22 +105,23 @@ class Fighter:
 
     async def hold(self, lease: Lease) -> None:
         """Write under the lease until it is lost or there is no more fight."""
-        number = 0
+        number, renewed = 0, time.monotonic()
         while self.fighting.is_set() and self.dice.random() > RELEASED:
             number += 1
             try:
                 await self.write(lease, number)
-                if number % 4 == 0:
+                if time.monotonic() > renewed + self.ttl / 4:
                     await self.renew(lease)
+                    renewed = time.monotonic()
             except FencedError:
-                say("fenced", lease.epoch, number)
+                self.say("fenced", lease.epoch, number)
                 return
             await asyncio.sleep(self.dice.uniform(0, 0.004))
         try:
             await lease.release()
         except EngineUnavailableError:
-            say("unsure", lease.epoch, number)
-        say("released", lease.epoch)
+            self.say("unsure", lease.epoch, number)
+        self.say("released", lease.epoch)
 
     async def write(self, lease: Lease, number: int) -> None:
         """Apply one batch under the lease, again while its outcome is unknown [W3]."""
@@ -118,9 +130,9 @@ class Fighter:
             try:
                 await self.engine.apply(batch, fence=lease)
             except EngineUnavailableError:
-                say("unsure", lease.epoch, number)
+                self.say("unsure", lease.epoch, number)
             else:
-                say("ack", lease.epoch, number)
+                self.say("ack", lease.epoch, number)
                 return
 
     async def renew(self, lease: Lease) -> None:
@@ -128,17 +140,52 @@ class Fighter:
         try:
             await lease.renew()
         except EngineUnavailableError:
-            say("unsure", lease.epoch, 0)
+            self.say("unsure", lease.epoch, 0)
 
 
-async def _main(target: str, session: str, name: str, ttl: float, seed: str) -> None:
+async def _fight(target: Target, session: str, name: str, seed: str) -> None:
     reader = asyncio.StreamReader()
-    make: Callable[[], asyncio.StreamReaderProtocol] = lambda: asyncio.StreamReaderProtocol(reader)  # noqa: E731
-    await asyncio.get_running_loop().connect_read_pipe(make, sys.stdin)
-    engine = await parse_target(target).open(session, params={"timeout": "3"})
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    engine = await target.open(session, params={"timeout": TIMEOUT_S})
     async with engine:
-        await Fighter(engine, name, ttl, random.Random(seed)).obey(reader)
+        await Fighter(engine, name, random.Random(f"{seed}/{name}")).obey(reader)
+
+
+def _live(target: Target, session: str, name: str, seed: str) -> None:
+    status = 1
+    try:
+        asyncio.run(_fight(target, session, name, seed))
+        status = 0
+    except BaseException as exc:
+        say(name, "broken", type(exc).__name__, str(exc).replace("\n", " "))
+    finally:
+        os._exit(status)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Load the target once, fork the fighters, and pass on what they are told, until the end."""
+    text, session, seed, count = arguments
+    target = parse_target(text)
+    if target.is_url:
+        provider_for(EngineUrl.parse(text).scheme)
+    told: list[int] = []
+    for number in range(int(count)):
+        name = f"fighter-{number}"
+        ear, mouth = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            for each in (*told, mouth):
+                os.close(each)
+            os.dup2(ear, 0)
+            _live(target, session, name, seed)
+        os.close(ear)
+        told.append(mouth)
+        say(name, "pid", pid)
+    for line in sys.stdin:
+        for mouth in told:
+            os.write(mouth, line.encode())
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5]))
+    main(sys.argv[1:])

@@ -8,20 +8,21 @@ of its positions, must be one epoch after the other, and the sleeper must have w
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
 import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from wa_core.errors import EngineUnavailableError
 from wa_core.storage import Engine
 
-from wa_conformance.processes import Child, started
+from wa_conformance.processes import Child, ChildError, started
 from wa_conformance.target import Target, TargetError
 from wa_conformance.trials.chronicle import Chronicle
 from wa_conformance.trials.fighter import LOG
@@ -30,11 +31,14 @@ from wa_conformance.violation import Violation
 
 FIGHTERS = 8
 TTL_S = 0.4
+SLOWER = 4
+"""How often the ttl is doubled on a machine so slow that nobody gets to write before it ends."""
 MOMENT_S = 0.01
 BLOCKED_S = 8.0
 """How long a stopped process may keep all others out: one that is stopped inside a transaction
 holds the lock of a SQLite file. A round in which nobody could take over is counted as blocked."""
 LAG_S = 20.0
+START_S = 60.0
 TAKEN_OVER_AFTER = 3
 """The writes under the new epoch after which the sleeper is woken."""
 
@@ -67,21 +71,39 @@ async def try_leases(
 class Arena:
     """The fighters, and the chronicle of all that they say."""
 
-    def __init__(self, children: dict[str, Child]) -> None:
-        self.children = children
+    def __init__(self, mother: Child, *, size: int, ttl: float) -> None:
+        self.size = size
+        self.ttl = ttl
         self.chronicle = Chronicle()
+        self._mother = mother
+        self._pids: dict[str, int] = {}
+        self._ready = 0
         self._changed = asyncio.Condition()
         self._broken: Exception | None = None
 
-    async def listen(self, name: str) -> None:
-        """Write down what one fighter says; what cannot be true ends the fight."""
+    async def listen(self) -> None:
+        """Write down what the fighters say; what cannot be true ends the fight."""
         while self._broken is None:
             try:
-                self.chronicle.note(name, await self.children[name].line(patience_s=None))
+                self._note(await self._mother.line(patience_s=None))
             except Exception as exc:
                 self._broken = exc
             async with self._changed:
                 self._changed.notify_all()
+
+    def _note(self, words: list[str]) -> None:
+        match words:
+            case [name, "pid", number]:
+                self._pids[name] = int(number)
+            case [_, "ready"]:
+                self._ready += 1
+            case [name, *rest]:
+                self.chronicle.note(name, rest)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fighter has opened the session."""
+        return self._ready == self.size
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until what was said fulfils a condition."""
@@ -96,34 +118,35 @@ class Arena:
 
     def tell_all(self, word: str) -> None:
         """Tell every fighter something."""
-        for child in self.children.values():
-            child.tell(word)
+        self._mother.tell(word)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send one fighter a signal."""
+        os.kill(self._pids[name], number)
+
+    def kill(self) -> None:
+        """End every fighter."""
+        for pid in self._pids.values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @asynccontextmanager
 async def _arena(
     target: Target, session: str, *, fighters: int, ttl: float, seed: int
 ) -> AsyncIterator[Arena]:
-    async with AsyncExitStack() as stack:
-        children = {
-            f"fighter-{number}": await stack.enter_async_context(
-                started(
-                    *(target.text, session, f"fighter-{number}", str(ttl), f"{seed}/{number}"),
-                    module="wa_conformance.trials.fighter",
-                )
-            )
-            for number in range(fighters)
-        }
-        for child in children.values():
-            await child.hear("ready")
-        arena = Arena(children)
-        listeners = [asyncio.ensure_future(arena.listen(name)) for name in children]
+    words = (target.text, session, str(seed), str(fighters))
+    async with started(*words, module="wa_conformance.trials.fighter") as mother:
+        arena = Arena(mother, size=fighters, ttl=ttl)
+        listener = asyncio.create_task(arena.listen())
         try:
+            if not await arena.until(lambda: arena.complete, START_S):
+                raise ChildError(f"the fighters did not open the session within {START_S:g} s")
             yield arena
         finally:
-            for task in listeners:
-                task.cancel()
-            await asyncio.gather(*listeners, return_exceptions=True)
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+            arena.kill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,27 +167,34 @@ class _Round:
     async def play(self) -> None:
         """Fight one round, and demand what must be true after it."""
         self.book.begin()
-        self.arena.tell_all("fight")
         try:
+            await self._begin_fight()
             await self._stop_and_wake()
         finally:
             self.arena.tell_all("rest")
-        await self._expect(lambda: self.book.resting == len(self.arena.children), "comes to rest")
+        await self._expect(lambda: self.book.resting == self.arena.size, "comes to rest")
         self.book.judge(await self._log())
         self.tally["writes"] += self.book.writes
         self.tally["epochs"] += len(self.book.won)
         await self.engine.set(LOG, None)
 
-    async def _stop_and_wake(self) -> None:
-        acks = self.dice.randint(1, 8)
+    async def _begin_fight(self) -> None:
+        acks = self.dice.randint(1, 5)
+        for _ in range(SLOWER):
+            self.arena.tell_all(f"fight {self.arena.ttl}")
+            patience_s = 2 + 5 * self.arena.ttl
+            if await self.arena.until(lambda: self.book.acks_of_holder() >= acks, patience_s):
+                return
+            self.arena.ttl *= 2
         await self._expect(lambda: self.book.acks_of_holder() >= acks, "writes under a lease")
+
+    async def _stop_and_wake(self) -> None:
         await asyncio.sleep(self.dice.uniform(0, MOMENT_S))
         sleeper = self.book.holder()
         if sleeper is None:
             self.tally["nobody held"] += 1
             return
-        child = self.arena.children[sleeper]
-        child.signal(signal.SIGSTOP)
+        self.arena.signal(sleeper, signal.SIGSTOP)
         try:
             # What it had said before it was stopped is still on its way to us.
             await asyncio.sleep(MOMENT_S)
@@ -173,11 +203,12 @@ class _Round:
                 self.tally["nobody held"] += 1
                 return
             taken = await self.arena.until(
-                lambda: self.book.acks_after(epoch) >= TAKEN_OVER_AFTER, self.blocked_s
+                lambda: self.book.acks_after(epoch) >= TAKEN_OVER_AFTER,
+                self.blocked_s + self.arena.ttl,
             )
             before = await self._written(epoch) if taken else set[int]()
         finally:
-            child.signal(signal.SIGCONT)
+            self.arena.signal(sleeper, signal.SIGCONT)
         if not taken:
             self.tally["blocked"] += 1
             return

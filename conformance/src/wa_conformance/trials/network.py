@@ -58,9 +58,9 @@ async def try_network(
             for lane in lanes:
                 lane.cancel()
             ends = await asyncio.gather(*lanes, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
     return runs.tally
 
 
@@ -88,17 +88,21 @@ class _Run:
         clean = await self.door.open(self.session, timeout=CLEAN_TIMEOUT_S)
         async with clean:
             async with Proxy(*self.door.upstream) as proxy:
-                for number in range(len(script) + 1):
-                    for fault in faults:
-                        if fault.step == number:
-                            proxy.arm(fault)
-                    if number == 0:
-                        engine = await self._opened(calls, proxy.port)
-                    else:
-                        await _Turn(calls, model, engine, clean).take(script[number - 1])
-                # A close that could not say goodbye has let go all the same: see `drained`.
-                with suppress(EngineUnavailableError):
-                    await calls.once("close", engine.close)
+                engine: Engine | None = None
+                try:
+                    for number in range(len(script) + 1):
+                        for fault in faults:
+                            if fault.step == number:
+                                proxy.arm(fault)
+                        if engine is None:
+                            engine = await self._opened(calls, proxy.port)
+                        else:
+                            await _Turn(calls, model, engine, clean).take(script[number - 1])
+                finally:
+                    # A close that could not say goodbye has let go all the same: see `drained`.
+                    with suppress(EngineUnavailableError):
+                        if engine is not None:
+                            await calls.once("close", engine.close)
                 drained = await proxy.drain()
             self.tally.update(proxy.met)
             self.tally.update(calls.tally)

@@ -54,10 +54,12 @@ class Proxy:
         trace: TracebackType | None,
     ) -> None:
         self._stop_listening()
+        await _some_turns()
         tasks = [*self._tasks, *self._links]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _some_turns()
         if self._reserve is not None:
             self._reserve.close()
 
@@ -139,6 +141,7 @@ class Proxy:
             await link.run()
         finally:
             del self._links[task]
+            writer.close()
 
 
 class Link:
@@ -160,16 +163,15 @@ class Link:
         """Pass on both ways until both sides have ended."""
         try:
             self._server = await asyncio.open_connection(*self._proxy.upstream)
-        except OSError:
-            _reset(self._client[1])
-            return
-        try:
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._requests(self._client[0], self._server[1]))
                 pumps.create_task(self._answers(self._server[0], self._client[1]))
+        except OSError:
+            self.reset()
         finally:
-            for _, writer in (self._client, self._server):
-                writer.close()
+            for side in (self._client, self._server):
+                if side is not None:
+                    side[1].close()
 
     def reset(self) -> None:
         """End both connections as a router that forgot them does."""
@@ -264,6 +266,12 @@ class Link:
                     pass
             finally:
                 writer.close()
+
+
+async def _some_turns() -> None:
+    # Whom asyncio lets in or closes is at his place, or gone, some turns of the loop later.
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def _bound(port: int) -> socket.socket:
