@@ -82,7 +82,7 @@ class MongoEngine(Engine):
                 await self.place.survey(read_only=self.capabilities.read_only)
                 await self._head.check_version()
             if self.place.transactions:
-                self._reader = Snapshots(self.place)
+                self._reader = Snapshots(self.place, self.keys)
             self._surveyed = True
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:

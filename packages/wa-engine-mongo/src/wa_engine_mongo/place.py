@@ -44,6 +44,11 @@ class Place:
         self.transactions = False
         """Known after `survey`: a replica set or a sharded cluster."""
 
+    @property
+    def election(self) -> object:
+        """What changes when another member becomes primary; None where the driver cannot tell."""
+        return self.database.client.topology_description.max_election_id
+
     async def ask(
         self, command: Mapping[str, Any], *, session: AsyncClientSession | None = None
     ) -> Document:
