@@ -49,6 +49,7 @@ class MysqlDialect:
         asked = ",".join(f"@@{name}" for name in wanted)
         said = ",".join(f"{name}={value}" for name, value in wanted.items())
         answers = await ask(line.driver, f"SELECT {asked}", f"SET {said}")
+        line.driver._read_timeout = None
         before = zip(wanted, answers[0][0], strict=True)
         self._found[id(line.driver)] = tuple(
             f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}"

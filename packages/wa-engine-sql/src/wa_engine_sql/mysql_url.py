@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,8 +29,10 @@ def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
     given = arguments(url)
 
     async def connect(*_: object, **__: object) -> object:
-        # Rows are said in hexadecimal digits, so no charset ever touches them.
-        return await asyncmy.connect(**given, autocommit=True, connect_timeout=settings.timeout)
+        # The driver bounds no more than the way to the server; who greets may be silent too. The
+        # time for reading ends with `prepare`: from then on, calls have their own.
+        async with asyncio.timeout(settings.timeout):
+            return await asyncmy.connect(**given, autocommit=True, read_timeout=settings.timeout)
 
     return create_async_engine("mysql+asyncmy://", async_creator=connect, poolclass=NullPool)
 
