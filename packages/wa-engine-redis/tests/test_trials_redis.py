@@ -1,0 +1,59 @@
+"""The trials of Redis: a bad line, killed servers, a fight for the lease, fail-over."""
+
+from __future__ import annotations
+
+import pytest
+from wa_conformance.servers import needed
+from wa_conformance.target import parse_target
+from wa_conformance.trials.door import UrlDoor
+from wa_conformance.trials.failover import try_failover
+from wa_conformance.trials.herd import HERDS, PARAMETERS, herd_of
+from wa_conformance.trials.kills import try_kills
+from wa_conformance.trials.leases import try_leases
+from wa_conformance.trials.network import try_network
+
+pytestmark = pytest.mark.once
+
+SEED = 1
+
+
+@pytest.mark.parametrize("kind", ["redis-7"])
+async def test_a_bad_line_changes_nothing(kind: str) -> None:
+    with needed(kind) as server:
+        tally = await try_network(UrlDoor(server.url), times=200, seed=SEED)
+
+    assert tally["runs"] == 200
+    assert tally["unavailable"] > 0
+
+
+@pytest.mark.parametrize("kind", ["redis-6.2", "redis-7"])
+async def test_a_killed_server_has_kept_what_it_acknowledged(kind: str) -> None:
+    with needed(kind) as server:
+        tally = await try_kills(parse_target(server.url), server, times=40, seed=SEED)
+
+    assert tally["runs"] == 40
+    assert tally["acknowledged and lost"] == 0
+
+
+@pytest.mark.parametrize("kind", ["redis-7"])
+async def test_a_process_that_was_stopped_beyond_its_lease_writes_nothing(kind: str) -> None:
+    with needed(kind) as server:
+        tally = await try_leases(parse_target(server.url), times=50, seed=SEED)
+
+    assert tally["runs"] == 50
+    assert tally["woken"] > 25
+
+
+@pytest.mark.distributed
+async def test_a_fail_over_loses_nothing_that_was_acknowledged() -> None:
+    with needed(HERDS["redis-cluster"]) as server:
+        tally = await try_failover(
+            parse_target(server.url),
+            herd_of(server),
+            times=2,
+            seed=SEED,
+            params=PARAMETERS["redis-cluster"],
+        )
+
+    assert tally["runs"] == 2
+    assert tally["unavailable"] > 0
