@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from wa_core.errors import CorruptRecordError, EngineConfigError
+from wa_core.errors import CorruptRecordError, EngineConfigError, InvalidUrlError
 from wa_core.storage import list_sessions, open_engine
 from wa_engine_redis import RedisEngine
 
@@ -120,3 +120,47 @@ async def test_a_reader_does_not_adopt(client: Any) -> None:
         await RedisEngine(client, prefix, read_only=True).open()
 
     assert sorted([name async for name in client.scan_iter(match=f"{prefix}*")]) == before
+
+
+async def test_a_prefix_of_any_shape_is_taken_literally_when_asked(
+    server: Any, client: Any
+) -> None:
+    prefix = f"app-{secrets.token_hex(4)}:prod:wa:5491"
+    values = await node_wrote(client, prefix)
+
+    async with await open_engine(f"{server.url}?prefix={prefix}&literal=1") as engine:
+        assert await engine.get_many(values) == values
+        await engine.set("chat", None)
+        assert await engine.count() == len(values) - 1
+    for wrong in (
+        f"?prefix={prefix}&literal=1#name",
+        "?literal=1",
+        "?literal=1&cluster=1&prefix=x",
+    ):
+        with pytest.raises(InvalidUrlError):
+            await open_engine(f"{server.url}{wrong}")
+
+
+async def test_a_literal_prefix_and_a_session_never_meet(client: Any) -> None:
+    app = f"app-{secrets.token_hex(4)}"
+    async with RedisEngine(client, f"{app}:one") as engine:
+        await engine.set("two:session/creds", b"of the session")
+    async with RedisEngine(client, f"{app}:lit:three", literal=True) as engine:
+        await engine.set("session/creds", b"of the literal one")
+
+    for prefix, literal in (
+        (f"{app}:one:two", True),
+        (app, True),
+        (f"{app}:lit:three:four", True),
+        (f"{app}:lit", True),
+        (f"{app}:lit", False),
+    ):
+        async with RedisEngine(client, prefix, literal=literal) as engine:
+            with pytest.raises(EngineConfigError, match="would meet"):
+                await engine.set("session/creds", b"overwritten")
+
+    async with RedisEngine(client, f"{app}:other") as engine:
+        await engine.set("k", b"1")
+    async with RedisEngine(client, f"{app}:lit:three", literal=True) as engine:
+        assert await engine.get("session/creds") == b"of the literal one"
+        await engine.set("k", b"1")

@@ -105,12 +105,13 @@ async def test_scripts_that_the_server_lost_are_sent_again(client: Any) -> None:
 
 
 async def test_killed_writers_are_forgotten_after_a_day(client: Any) -> None:
-    engine = RedisEngine(client, f"late:{secrets.token_hex(4)}")
+    prefix = f"late:{secrets.token_hex(4)}"
+    engine = RedisEngine(client, prefix)
     await engine.set("k", b"1")
     old = {f"w:{number}-x": "7" for number in range(50)} | {f"s:{n}-x": "1" for n in range(50)}
     await client.hset(engine.space.meta, mapping=old)
 
-    async with RedisEngine(client, engine.space.place, session=engine.space.session) as other:
+    async with RedisEngine(client, prefix) as other:
         await other.set("k", b"2")
         left = await client.hkeys(engine.space.meta)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from wa_core.errors import EngineConfigError, masked
 from wa_core.storage import is_key
 
-from wa_engine_redis.keys import KeySpace, registered
+from wa_engine_redis.keys import KeySpace
 from wa_engine_redis.line import Line
+from wa_engine_redis.registry import register
 from wa_engine_redis.scripts import ADOPT, FORGET
 
 SIGN = "session/creds"
@@ -30,7 +31,7 @@ async def adopt_if_needed(line: Line, space: KeySpace, *, ask: bool, read_only: 
         raise EngineConfigError(
             f"{masked(space.prefix.decode())} has no index", "open it once for writing"
         )
-    await line.call("SADD", space.registry, registered(space.session))
+    await register(line, space)
     await line.call("HSET", space.meta, b"layout", b"1", b"adopting", b"1")
     if ask:
         await _forget_gone(line)

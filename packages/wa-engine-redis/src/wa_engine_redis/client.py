@@ -18,7 +18,7 @@ from wa_core.storage import DEFAULT_TIMEOUT_S, EngineUrl
 from wa_engine_redis.faults import driver_errors
 from wa_engine_redis.line import AT_ONCE, AnyClient
 
-OURS = ("adopt", "allow_eviction", "cluster", "prefix", "replicas")
+OURS = ("adopt", "allow_eviction", "cluster", "literal", "prefix", "replicas")
 DRIVERS = (
     "client_name",
     "db",

@@ -16,7 +16,6 @@ from itertools import cycle
 from wa_core.storage import Durability, Engine, EngineUrl
 
 from wa_engine_redis.engine import LAYOUT, RedisEngine
-from wa_engine_redis.keys import registered
 from wa_engine_redis.line import Line
 from wa_engine_redis.provider import engine_of
 
@@ -74,7 +73,7 @@ class RedisHooks:
         engine = engine_of(EngineUrl.parse(url))
         async with engine:
             await engine.line.call("UNLINK", engine.space.meta)
-            await engine.line.call("SREM", engine.space.registry, registered(engine.space.session))
+            await engine.line.call("SREM", engine.space.registry, engine.space.member)
 
     def weak_places(self) -> list[tuple[str, Durability]]:
         """Start servers that are set up for less than power; they end with this process."""

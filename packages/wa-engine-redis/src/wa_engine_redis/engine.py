@@ -33,9 +33,10 @@ from wa_core.storage import (
 )
 
 from wa_engine_redis.adoption import adopt_if_needed
-from wa_engine_redis.keys import KeySpace, registered, split
+from wa_engine_redis.keys import space_of
 from wa_engine_redis.line import AnyClient, Line, is_cluster
 from wa_engine_redis.plan import packed
+from wa_engine_redis.registry import register
 from wa_engine_redis.scripts import ACQUIRE, APPLY, CLEAR, ENROLL, GET, LIST, RENEW, SCAN, Script
 from wa_engine_redis.settings import Terms, agreed
 
@@ -56,6 +57,7 @@ class RedisEngine(Engine):
         prefix: str = "wa:default",
         *,
         session: str | None = None,
+        literal: bool = False,
         durability: Durability | None = None,
         replicas: int = 0,
         allow_eviction: bool = False,
@@ -66,8 +68,7 @@ class RedisEngine(Engine):
     ) -> None:
         # Until the server has told its settings, nothing is promised.
         super().__init__(_capabilities(Durability.VOLATILE, read_only), timeout=timeout)
-        place, name = split(prefix) if session is None else (prefix, session)
-        self.space = KeySpace.of(place, name, tagged=is_cluster(client))
+        self.space = space_of(prefix, session, literal=literal, tagged=is_cluster(client))
         self.line = Line(client, self.space.prefix, replicas=replicas, timeout=timeout)
         self._terms = Terms(durability, allow_eviction)
         self._adopt = adopt
@@ -95,7 +96,7 @@ class RedisEngine(Engine):
                 await self._prepare()
 
     async def _prepare(self) -> None:
-        level = await agreed(self.line, self._terms, self.space.session)
+        level = await agreed(self.line, self._terms, self.space.prefix)
         layout = await self.line.call("HGET", self.space.meta, b"layout")
         if layout is not None and layout != b"%d" % LAYOUT:
             raise StoreVersionError(layout.decode(errors="replace"), LAYOUT)
@@ -176,8 +177,7 @@ class RedisEngine(Engine):
         raise EngineUnavailableError("redis does not remember its writers")
 
     async def _enroll(self) -> None:
-        # First the registry: a session that holds anything is always listed [N2].
-        await self.line.call("SADD", self.space.registry, registered(self.space.session))
+        await register(self.line, self.space)
         reply = await self.line.write(ENROLL, secrets.token_hex(8).encode())
         _expect_done(reply)
         self._writer, self._number = reply[1], 0
@@ -186,7 +186,7 @@ class RedisEngine(Engine):
 
     async def _acquire(self, holder: str, ttl: float) -> int:
         await self._prepared()
-        await self.line.call("SADD", self.space.registry, registered(self.space.session))
+        await register(self.line, self.space)
         token = secrets.token_hex(8).encode()
         reply = await self.line.write(ACQUIRE, holder.encode(), _microseconds(ttl), token)
         if reply[0] == b"held":

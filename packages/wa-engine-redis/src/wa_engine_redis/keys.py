@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, unquote
 
+from wa_core.errors import UsageError
+
 PLACE = "wa"
 SESSION = "default"
 _SYNTAX = re.compile(r"[%:{}\x00-\x1f\x7f]")
@@ -21,16 +23,26 @@ _SYNTAX = re.compile(r"[%:{}\x00-\x1f\x7f]")
 class KeySpace:
     """The keys of one session."""
 
-    place: str
-    session: str
     prefix: bytes
     """What stands in front of every key of the session: `wa:default:`."""
+    place: bytes
+    """The first field of the prefix: where the session is registered."""
+    member: bytes
+    """What it is called there."""
+    is_literal: bool = False
 
     @classmethod
     def of(cls, place: str, session: str, *, tagged: bool = False) -> Self:
         """Name the session; on a cluster, `tagged` keeps all its keys in one slot."""
-        name = f"{_escaped(place)}:{_escaped(session)}"
-        return cls(place, session, (f"{{{name}}}:" if tagged else f"{name}:").encode())
+        one, two = _escaped(place).encode(), _escaped(session).encode()
+        name = one + b":" + two
+        return cls(b"{" + name + b"}:" if tagged else name + b":", one, two)
+
+    @classmethod
+    def literal(cls, prefix: str) -> Self:
+        """Take a prefix as another program spells it, with any number of colons."""
+        name = prefix.encode()
+        return cls(name + b":", name.partition(b":")[0], name, is_literal=True)
 
     def value(self, key: str) -> bytes:
         """Name the string that holds the value of `key`."""
@@ -53,8 +65,28 @@ class KeySpace:
 
     @property
     def registry(self) -> bytes:
+        """Name the set in which the session is registered."""
+        return self.literals if self.is_literal else self.sessions
+
+    @property
+    def sessions(self) -> bytes:
         """Name the set of the place's sessions; one colon only, so it is no session's."""
-        return f"{_escaped(self.place)}:/sessions".encode()
+        return self.place + b":/sessions"
+
+    @property
+    def literals(self) -> bytes:
+        """Name the set of the literal prefixes that begin with the place."""
+        return self.place + b":/literals"
+
+
+def space_of(prefix: str, session: str | None, *, literal: bool, tagged: bool) -> KeySpace:
+    """Name the session that a caller describes."""
+    if literal:
+        if session is not None or tagged or not prefix:
+            raise UsageError("a literal prefix is one session, and not on a cluster")
+        return KeySpace.literal(prefix)
+    place, name = split(prefix) if session is None else (prefix, session)
+    return KeySpace.of(place, name, tagged=tagged)
 
 
 def split(prefix: str) -> tuple[str, str]:
@@ -66,11 +98,6 @@ def split(prefix: str) -> tuple[str, str]:
 def session_name(member: bytes) -> str:
     """Read a member of the registry."""
     return unquote(member.decode())
-
-
-def registered(session: str) -> bytes:
-    """Spell a session as a member of the registry."""
-    return _escaped(session).encode()
 
 
 def _escaped(text: str) -> str:

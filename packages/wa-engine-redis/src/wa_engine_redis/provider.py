@@ -42,7 +42,7 @@ class RedisProvider(Provider):
 
 
 async def _sessions(line: Line, place: str) -> list[str]:
-    registry = KeySpace.of(place, "").registry
+    registry = KeySpace.of(place, "").sessions
     names = [session_name(member) for member in await line.call("SMEMBERS", registry)]
     found: list[str] = []
     for first in range(0, len(names), AT_ONCE):
@@ -58,11 +58,15 @@ def engine_of(url: EngineUrl, *, read_only: bool = False) -> RedisEngine:
     replicas = url.params.get("replicas", "0")
     if not replicas.isdecimal():
         raise InvalidUrlError("replicas", "the number of replicas that must have a write")
+    literal = url.flag("literal")
+    if literal and (url.session is not None or "prefix" not in url.params or url.flag("cluster")):
+        raise InvalidUrlError("literal", "prefix= is then the whole name: no #session, no cluster")
     durability, adopt, evicts = url.durability, url.flag("adopt"), url.flag("allow_eviction")
     return RedisEngine(
         connected(url),
         url.params.get("prefix", PLACE),
-        session=url.session or SESSION,
+        session=None if literal else url.session or SESSION,
+        literal=literal,
         durability=durability,
         replicas=int(replicas),
         allow_eviction=evicts,

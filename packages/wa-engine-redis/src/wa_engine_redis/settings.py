@@ -115,7 +115,7 @@ class Terms:
     allow_eviction: bool = False
 
 
-async def agreed(line: Line, terms: Terms, session: str) -> Durability:
+async def agreed(line: Line, terms: Terms, prefix: bytes) -> Durability:
     """Compare the terms with what the servers give; return the level, or raise [D1, D2]."""
     servers = await read_settings(line)
     if not terms.allow_eviction:
@@ -124,7 +124,8 @@ async def agreed(line: Line, terms: Terms, session: str) -> Durability:
     level = chosen(given, terms.durability)
     if level is not Durability.POWER:
         why = f"{given.setting} is {given.reason}" if level is given.durability else "as asked for"
-        _log.warning("redis session %r: durability is %s: %s", masked(session), level, why)
+        name = masked(prefix.decode())
+        _log.warning("redis session %s durability is %s: %s", name, level, why)
     return level
 
 
