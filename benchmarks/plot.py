@@ -13,7 +13,7 @@ from html import escape
 from benchmarks.item import Rival, Sense
 from benchmarks.record import Record
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 900, 430, 870, 58, 24
+WIDTH, LEFT, RIGHT, TOP, ROW = 960, 490, 930, 58, 24
 LEAST, MOST = 0.1, 10.0
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 COLOURS = ("#d1495b", "#2e933c", "#3d7dca", "#9b5de5", "#d98324")

@@ -64,9 +64,10 @@ def _runs(engines: Mapping[str, Record], titles: Mapping[str, str]) -> Iterator[
             yield f"| {titles[name]} | **not run**: {record['not_run']} | | | | | |"
             continue
         facts = record["facts"]
+        busy = " **busy: read as hints**" if facts["load"] > facts["cores"] else ""
         yield (
             f"| {titles[name]} | {facts['backend']} | {facts['durable']} | {facts['date']} "
-            f"| {facts['python']}, {facts['cores']} | {facts['load']} "
+            f"| {facts['python']}, {facts['cores']} | {facts['load']}{busy} "
             f"| {facts['rounds']}, {facts['seconds']} |"
         )
 

@@ -20,7 +20,7 @@ WRITES: tuple[tuple[str, str, work.Work, Dataset], ...] = (
     ("delete", "delete 1 pre-key", work.delete_pre_keys, STATE),
     ("ingest-1000", "ingest a message into a chat of 1,000", work.ingest, SHORT),
     ("ingest-50000", "ingest a message into a chat of 50,000", work.ingest, LONG),
-    ("burst", "a message of 50 that arrive together, one batch, likewise", work.burst, LONG),
+    ("burst", "a message, 50 in one batch, into a chat of 50,000", work.burst, LONG),
 )
 READ = ("read", "read 30 pre-keys together", work.read_pre_keys, STATE)
 SYNCED = (Rival.KEY_VALUE_SYNCED, Rival.BAILEYS_SYNCED)

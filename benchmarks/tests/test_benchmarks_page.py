@@ -67,6 +67,16 @@ def test_what_was_not_run_is_named_with_its_reason() -> None:
     assert "| MongoDB | **not run**: no mongod |" in page
 
 
+def test_a_run_on_a_busy_machine_says_so() -> None:
+    busy, calm = engine(line("put", 0.7)), engine(line("put", 0.7))
+    busy["facts"].update(load=9.0, cores=2)
+    calm["facts"].update(load=1.0, cores=2)
+
+    page = report.as_markdown({"redis": busy, "mongo": calm}, TITLES)
+
+    assert page.count("busy") == 1
+
+
 def test_a_peer_that_is_faster_is_named_even_where_no_target_is_set() -> None:
     slower = line("put", 0.8, rival="Baileys", target=None, met=None)
 
