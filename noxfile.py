@@ -190,11 +190,14 @@ def use_alone(
     """
     wheel, home = wheel_files[member.import_name], folder / member.dist
     bin_folder = new_environment(session, home, wheel_files["wa_core"], wheel)
+    program = folder / "open_alone.py"
+    program.write_text(OPEN_ALONE)
     for number, target in enumerate(member.conformance_targets):
         if not servers_present(session, target):
             continue
         url = target.url(folder)
-        run(session, *target.command(str(bin_folder / "python"), "-c", OPEN_ALONE, f"{url}#alone"))
+        opening = (str(bin_folder / "python"), str(program), f"{url}#alone")
+        run(session, *target.command(*opening))
         if not number:
             into_environment(session, home, wheel_files["wa_conformance"])
             quick = (str(bin_folder / "wa-conformance"), url, "--profile", "quick")
