@@ -15,8 +15,8 @@ from benchmarks.item import Rival, Sense
 from benchmarks.record import Record
 
 MET = {True: "met", False: "**missed**", None: "no target"}
-NOTES = (Path(__file__).parent / "notes.md").read_text(encoding="utf-8")
-FILE_NOTES = (Path(__file__).parent / "notes-file.md").read_text(encoding="utf-8")
+NOTES = (Path(__file__).parent / "notes.txt").read_text(encoding="utf-8")
+FILE_NOTES = (Path(__file__).parent / "notes-file.txt").read_text(encoding="utf-8")
 FILE = "file"
 PEERS = tuple(rival for rival in Rival if rival is not Rival.FLOOR)
 TABLES = (
