@@ -79,8 +79,10 @@ class MongoEngine(Engine):
             if self._surveyed:
                 return
             with mongo_errors():
-                await self.place.survey(read_only=self.capabilities.read_only)
-                await self._head.check_version()
+                read_only = self.capabilities.read_only
+                await self.place.greet(read_only=read_only)
+                known = await self._head.check_version()
+                await self.place.survey(known=known, read_only=read_only)
             if self.place.transactions:
                 self._reader = Snapshots(self.place, self.keys)
             self._surveyed = True

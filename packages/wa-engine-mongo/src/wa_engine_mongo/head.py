@@ -68,11 +68,12 @@ class Head:
         )
         return _look(found[0]) if found else None
 
-    async def check_version(self) -> None:
-        """Refuse what a newer contract wrote [N3]."""
+    async def check_version(self) -> bool:
+        """Refuse what a newer contract wrote [N3], and tell whether there is a head."""
         look = await self.look()
         if look is not None and look.version > CONTRACT_VERSION:
             raise StoreVersionError(look.version, CONTRACT_VERSION)
+        return look is not None
 
     async def ensure(self) -> None:
         """Make the head, if it is not there."""

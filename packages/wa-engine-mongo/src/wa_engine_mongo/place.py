@@ -28,11 +28,6 @@ SAFE = WriteConcern(w="majority", j=True)
 OLDEST_WIRE = 13
 """MongoDB 5.0, the first with snapshot reads outside of transactions."""
 
-_INDEXES = {
-    RECORDS: {"key": dict(PAGE_INDEX), "name": "page"},
-    WRITERS: {"key": {"s": 1}, "name": "session"},
-}
-
 
 class Place:
     """A database, asked by plain commands: primary only, whatever its owner set up."""
@@ -42,7 +37,7 @@ class Place:
             codec_options=CodecOptions(tz_aware=True), read_preference=ReadPreference.PRIMARY
         )
         self.transactions = False
-        """Known after `survey`: a replica set or a sharded cluster."""
+        """Known after `greet`: a replica set or a sharded cluster."""
 
     @property
     def election(self) -> object:
@@ -77,17 +72,25 @@ class Place:
         async with await self.database.cursor_command(dict(command)) as cursor:
             return await cursor.to_list()
 
-    async def survey(self, *, read_only: bool) -> None:
-        """Look at what the server is and how it is set up [D2], and make what is not there."""
+    async def greet(self, *, read_only: bool) -> None:
+        """Hear what the server is."""
         hello = await self.ask({"hello": 1})
         if hello.get("maxWireVersion", 0) < OLDEST_WIRE:
             raise EngineConfigError("MongoDB version", "5.0 or newer is needed: upgrade the server")
+        if not read_only and not hello.get("isWritablePrimary", False):
+            raise EngineUnavailableError("this member is not the primary")
         self.transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
-        await self._check_storage()
-        await self._check_collation()
-        if not read_only:
-            if not hello.get("isWritablePrimary", False):
-                raise EngineUnavailableError("this member is not the primary")
+
+    async def survey(self, *, known: bool, read_only: bool) -> None:
+        """Look at how the server is set up [D2], and make what is not there.
+
+        Where the session is known, only what can have changed since is looked at: a member of a
+        replica set cannot run without its journal, and what keeps nothing would not know it.
+        """
+        if not known:
+            await self._check_storage()
+            await self._check_collation()
+        if not read_only and not (known and self.transactions):
             await self._build()
 
     async def _check_storage(self) -> None:
@@ -114,12 +117,12 @@ class Place:
             )
 
     async def _build(self) -> None:
-        for name, index in _INDEXES.items():
-            try:
-                await self.write({"createIndexes": name, "indexes": [index]})
-            except OperationFailure as exc:
-                if exc.code == NO_JOURNAL:
-                    raise EngineConfigError(
-                        "storage.journal.enabled", "the server runs without its journal: enable it"
-                    ) from None
-                raise
+        index = {"key": dict(PAGE_INDEX), "name": "page"}
+        try:
+            await self.write({"createIndexes": RECORDS, "indexes": [index]})
+        except OperationFailure as exc:
+            if exc.code == NO_JOURNAL:
+                raise EngineConfigError(
+                    "storage.journal.enabled", "the server runs without its journal: enable it"
+                ) from None
+            raise

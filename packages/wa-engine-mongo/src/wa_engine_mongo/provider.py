@@ -28,7 +28,9 @@ from wa_engine_mongo.records import Document
 DEFAULT_DATABASE = "wa"
 DEFAULT_SESSION = "default"
 BOUNDS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
-"""What the driver waits for: no longer than the engine does, unless the URL says so."""
+"""What the driver waits for: not much longer than the engine does, unless the URL says so."""
+OPENING_S = 2.0
+"""Opening is many steps, and may take so long even where each call has less."""
 
 Client = AsyncMongoClient[Document]
 
@@ -60,14 +62,15 @@ class MongoProvider(Provider):
                 "MongoDB writes are on disk or lost: it offers power",
             )
         session = check_session(DEFAULT_SESSION if url.session is None else url.session)
+        patience = max(timeout, OPENING_S)
         engine = OwnMongoEngine(url, session=session, timeout=timeout, read_only=read_only)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 await engine.survey()
         except BaseException as exc:
             await engine.close()
             if isinstance(exc, TimeoutError):
-                raise EngineUnavailableError(f"no answer within {timeout:g} s") from exc
+                raise EngineUnavailableError(f"no answer within {patience:g} s") from exc
             raise
         return engine
 
@@ -88,7 +91,7 @@ def connect(url: EngineUrl, timeout: float) -> tuple[Client, str]:
         raise InvalidUrlError("mongodb URL", "it names a host, as in mongodb://HOST/DATABASE")
     scheme = "mongodb+srv" if url.scheme == "mongodb+srv" else "mongodb"
     query = "&".join(f"{name}={quote(value, safe=':,')}" for name, value in passed.items())
-    patience = int(timeout * 1000) or 1
+    patience = int(max(timeout, OPENING_S) * 1000)
     given = {name.lower() for name in passed}
     bounds: dict[str, Any] = {name: patience for name in BOUNDS if name.lower() not in given}
     text = f"{scheme}://{place}{'' if '/' in place else '/'}{'?' + query if query else ''}"

@@ -22,6 +22,7 @@ ASLEEP_S = 1.0
 """A transaction in which nothing happens for so long has an owner that sleeps."""
 GONE_S = 0.02
 """One whose connection is closed as well has none."""
+_BY_SESSION = {"key": {"s": 1}, "name": "session"}
 _KEPT = timedelta(days=30)
 
 
@@ -34,6 +35,7 @@ class Writers:
 
     async def enter(self, writer: Binary) -> None:
         """Write a writer down, and forget those of long ago."""
+        await self._place.write({"createIndexes": WRITERS, "indexes": [_BY_SESSION]})
         now = datetime.now(UTC)
         await self._place.write(
             {
