@@ -6,6 +6,7 @@ in which it came, so that a message is appended; the indexes of pages and of key
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from wa_core.errors import EngineConfigError, EngineUnavailableError
 from wa_core.storage import MIN_MAX_VALUE, Durability
 
 from wa_engine_sql.dialect import FORMAT
-from wa_engine_sql.mysql_text import ask, literal, rows
+from wa_engine_sql.mysql_text import MARIADB, ask, literal, rows, wording_of
 from wa_engine_sql.promise import Weakness, promised
 
 _NO_SUCH_TABLE = 1146
@@ -56,25 +57,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES,)
 """What leads from each version to the next; the first from nothing to version 1. A statement ends
 its transaction here, so each must bear to be made again."""
 
-_TYPES = {
-    ("wa_sessions", "name"): "varbinary(256)",
-    ("wa_records", "key"): "varbinary(512)",
-    ("wa_records", "value"): "longblob",
-    ("wa_deep", "key"): "varbinary(512)",
+_SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
+    "wa_meta": (),
+    "wa_sessions": (("name", "varbinary(256)"),),
+    "wa_records": (("key", "varbinary(512)"), ("value", "longblob")),
+    "wa_deep": (("key", "varbinary(512)"),),
 }
-_NAMES = "'wa_meta','wa_sessions','wa_records','wa_deep'"
-_OURS = f"table_schema = DATABASE() AND table_name IN ({_NAMES})"
-_ENGINES = f"SELECT table_name, engine FROM information_schema.tables WHERE {_OURS}"
-_COLUMNS = f"""SELECT table_name, column_name, column_type FROM information_schema.columns
-    WHERE {_OURS} AND column_name IN ('name', 'key', 'value')"""
-
-
-_VARIABLES = ",".join(
-    f"'{name}'"
-    for name in (
-        *("innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method"),
-        *("log_bin", "sync_binlog", "binlog_format", "debug_no_sync", "max_allowed_packet"),
-    )
+_SHOWN = tuple(f"SHOW CREATE TABLE {name}" for name in _SHAPES)
+"""Not information_schema.columns: MariaDB writes what that says to a temporary file, and a 10.11.19
+has crashed while it removed one."""
+_SETTINGS = (
+    *("innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method"),
+    *("log_bin", "sync_binlog", "binlog_format", "max_allowed_packet"),
 )
 
 
@@ -104,23 +98,23 @@ async def version(db: Any, session: bytes) -> int | None:
     found = await _tables(db)
     if found is None or found < FORMAT:
         return None
-    engines, columns, own = await ask(
-        db,
-        _ENGINES,
-        _COLUMNS,
-        f"SELECT version FROM wa_sessions WHERE name = {literal(session)}",
-    )
-    for table, engine in engines:
-        if engine != "InnoDB":
-            fix = f"only InnoDB keeps a batch whole: ALTER TABLE {table} ENGINE = InnoDB"
-            raise EngineConfigError(f"the table {table} is of {engine}", fix)
-    for table, column, kind in columns:
-        wanted = _TYPES.get((table, column), kind)
-        if kind != wanted:
-            raise EngineConfigError(
-                f"the column {table}.{column} is {kind}", f"it has to be {wanted}, byte by byte"
-            )
-    return max(found, int(own[0][0]) if own else 0)
+    own = f"SELECT version FROM wa_sessions WHERE name = {literal(session)}"
+    *shown, known = await ask(db, *_SHOWN, own)
+    for answer in shown:
+        _check_shape(*answer[0])
+    return max(found, int(known[0][0]) if known else 0)
+
+
+def _check_shape(table: str, made: str) -> None:
+    if re.search(r"ENGINE=InnoDB\b", made) is None:
+        fix = f"only InnoDB keeps a batch whole: ALTER TABLE {table} ENGINE = InnoDB"
+        raise EngineConfigError(f"the table {table} is not of InnoDB", fix)
+    for column, wanted in _SHAPES[table]:
+        kind = re.search(rf"^\s*`{column}` (\S+)", made, re.MULTILINE)
+        found = kind[1] if kind else "not there"
+        if found != wanted:
+            setting = f"the column {table}.{column} is {found}"
+            raise EngineConfigError(setting, f"it has to be {wanted}, byte by byte")
 
 
 async def _tables(db: Any) -> int | None:
@@ -136,9 +130,9 @@ async def _tables(db: Any) -> int | None:
 
 async def durability(db: Any, asked: Durability | None, *, read_only: bool) -> Durability:
     """Return the level that was asked for or that the settings give, or refuse [D1, D2]."""
-    has: dict[str, str] = dict(
-        await rows(db, f"SHOW VARIABLES WHERE Variable_name IN ({_VARIABLES})")
-    )
+    names = (*_SETTINGS, *(("debug_no_sync",) if wording_of(db) is MARIADB else ()))
+    values = await rows(db, f"SELECT {','.join(f'@@{name}' for name in names)}")
+    has = {name: str(value) for name, value in zip(names, values[0], strict=True)}
     if not read_only:
         _check_writable(has)
     return promised(
@@ -157,14 +151,14 @@ def _weaker(has: dict[str, str]) -> Iterator[tuple[str, str, Durability]]:
         yield flush, "1", Durability.VOLATILE
     if has[flush] == "2":
         yield flush, "1", Durability.PROCESS
-    if has.get("log_bin") == "ON" and has.get("sync_binlog") != "1":
+    if has["log_bin"] == "1" and has["sync_binlog"] != "1":
         # After a loss of power, InnoDB takes back what the binary log does not know.
         yield "sync_binlog", "1", Durability.PROCESS
-    if has.get("innodb_doublewrite", "ON") in ("0", "OFF", "DETECT_ONLY"):
+    if has["innodb_doublewrite"] in ("0", "OFF", "DETECT_ONLY"):
         yield "innodb_doublewrite", "ON", Durability.PROCESS
-    if has.get("innodb_flush_method", "").lower() == "nosync":
+    if has["innodb_flush_method"].lower() == "nosync":
         yield "innodb_flush_method", "fsync", Durability.PROCESS
-    if has.get("debug_no_sync", "OFF") != "OFF":
+    if has.get("debug_no_sync", "0") != "0":
         yield "debug_no_sync", "OFF", Durability.PROCESS
 
 
@@ -173,5 +167,5 @@ def _check_writable(has: dict[str, str]) -> None:
     if packet < MIN_MAX_VALUE + _HEADROOM:
         setting = f"max_allowed_packet={packet}"
         raise EngineConfigError(setting, "set it to 16M: a value may have 8 MiB")
-    if has.get("log_bin") == "ON" and has.get("binlog_format") == "STATEMENT":
+    if has["log_bin"] == "1" and has["binlog_format"] == "STATEMENT":
         raise EngineConfigError("binlog_format=STATEMENT", "set it to ROW or MIXED")
