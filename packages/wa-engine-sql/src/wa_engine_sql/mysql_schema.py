@@ -15,7 +15,7 @@ from wa_core.errors import EngineConfigError, EngineUnavailableError
 from wa_core.storage import MIN_MAX_VALUE, Durability
 
 from wa_engine_sql.dialect import FORMAT
-from wa_engine_sql.mysql_text import MARIADB, ask, literal, rows, wording_of
+from wa_engine_sql.mysql_text import ask, literal, rows
 from wa_engine_sql.promise import Weakness, promised
 
 _NO_SUCH_TABLE = 1146
@@ -130,9 +130,8 @@ async def _tables(db: Any) -> int | None:
 
 async def durability(db: Any, asked: Durability | None, *, read_only: bool) -> Durability:
     """Return the level that was asked for or that the settings give, or refuse [D1, D2]."""
-    names = (*_SETTINGS, *(("debug_no_sync",) if wording_of(db) is MARIADB else ()))
-    values = await rows(db, f"SELECT {','.join(f'@@{name}' for name in names)}")
-    has = {name: str(value) for name, value in zip(names, values[0], strict=True)}
+    values = await rows(db, f"SELECT {','.join(f'@@{name}' for name in _SETTINGS)}")
+    has = {name: str(value) for name, value in zip(_SETTINGS, values[0], strict=True)}
     if not read_only:
         _check_writable(has)
     return promised(
@@ -158,8 +157,6 @@ def _weaker(has: dict[str, str]) -> Iterator[tuple[str, str, Durability]]:
         yield "innodb_doublewrite", "ON", Durability.PROCESS
     if has["innodb_flush_method"].lower() == "nosync":
         yield "innodb_flush_method", "fsync", Durability.PROCESS
-    if has.get("debug_no_sync", "0") != "0":
-        yield "debug_no_sync", "OFF", Durability.PROCESS
 
 
 def _check_writable(has: dict[str, str]) -> None:
