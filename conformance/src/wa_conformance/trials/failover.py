@@ -30,6 +30,8 @@ from wa_conformance.violation import Violation
 SESSIONS = 6
 """Enough that some session is led by whoever is killed."""
 MOMENT_S = 0.02
+PACE_S = 0.01
+"""Between two batches of a writer: an election is long, and the witness reads all of them."""
 TIMEOUT_S = 3.0
 PATIENCE = 30.0
 """How many timeouts long a writer tries again: an election takes its time."""
@@ -156,6 +158,7 @@ class Writer:
             found = await self.calls.until_answered("get", lambda: engine.get(STATE))
             if found != str(number).encode():
                 raise Violation("W5", f"generation {number} was acknowledged, {found!r} is read")
+            await asyncio.sleep(PACE_S)
 
     async def hears(self, *, acks: int) -> None:
         """Wait until so many batches more were acknowledged."""
@@ -183,4 +186,4 @@ class Writer:
         async def opening() -> Engine:
             return await self.target.open(self.session, params=self.params)
 
-        return await self.calls.until_answered("open", opening)
+        return await self.calls.until_open(opening)

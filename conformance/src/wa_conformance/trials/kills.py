@@ -93,7 +93,7 @@ class Line:
     async def open(self) -> None:
         """Open the session for a writer that goes on from what is there."""
         self.session = self.session or f"conf-kill-{secrets.token_hex(4)}-{self.number}"
-        self._engine = await self._caller().until_answered("open", self._open)
+        self._engine = await self._caller().until_open(self._open)
         scans = "S1" in self._engine.capabilities.claims
         self._witness = self._witness or Witness(self.seed, scans=scans)
         self.acknowledged = int(await self._engine.get(STATE) or b"0")
@@ -129,7 +129,7 @@ class Line:
 
     async def look(self) -> None:
         """Open the session anew, and demand what the engine's durability promises [D1]."""
-        engine = await self._caller().until_answered("open", self._open)
+        engine = await self._caller().until_open(self._open)
         try:
             probe = Probe(engine, name="engine", clause=CLAUSE, program=Program(self.session))
             kept = engine.capabilities.durability is not Durability.VOLATILE

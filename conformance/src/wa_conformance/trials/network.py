@@ -116,7 +116,7 @@ class _Run:
         def opening() -> Any:
             return self.door.open(self.session, timeout=self.timeout, port=port)
 
-        engine: Engine = await calls.until_answered("open", opening)
+        engine: Engine = await calls.until_open(opening)
         return engine
 
 
