@@ -19,21 +19,20 @@ SIGN = "session/creds"
 STEP = 500
 
 
-async def adopt_if_needed(line: Line, space: KeySpace, *, ask: bool, read_only: bool) -> None:
-    """Build the index where there is none, or where `ask` says to take the keys as they are."""
-    layout, begun = await line.call("HMGET", space.meta, b"layout", b"adopting")
-    if layout is not None and begun is None and not ask:
-        return
-    found = layout is None and await line.call("EXISTS", space.value(SIGN))
-    if not (ask or begun is not None or found):
-        return
+async def is_foreign(line: Line, space: KeySpace) -> bool:
+    """Tell whether a session that has no index yet was written by another program."""
+    return bool(await line.call("EXISTS", space.value(SIGN)))
+
+
+async def adopt(line: Line, space: KeySpace, *, anew: bool, read_only: bool) -> None:
+    """Build the index of what is there; `anew` also forgets what is not there any more."""
     if read_only:
         raise EngineConfigError(
             f"{masked(space.prefix.decode())} has no index", "open it once for writing"
         )
     await register(line, space)
     await line.call("HSET", space.meta, b"layout", b"1", b"adopting", b"1")
-    if ask:
+    if anew:
         await _forget_gone(line)
     begin = len(space.prefix)
     names = [name[begin:] async for name in line.names() if name.startswith(space.prefix)]

@@ -44,7 +44,7 @@ class RedisHooks:
     async def stall(self, engine: Engine) -> None:
         """Stop the processes of the servers."""
         async with _behind(engine) as ours:
-            found = await ours.line.ask_all("INFO", "server")
+            found = await ours.line.ask_all(("INFO", "server"))
         pids = self._stopped[id(engine)] = [int(server["process_id"]) for server in found]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

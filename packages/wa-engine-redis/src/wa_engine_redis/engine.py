@@ -32,7 +32,7 @@ from wa_core.storage import (
     Operation,
 )
 
-from wa_engine_redis.adoption import adopt_if_needed
+from wa_engine_redis.adoption import adopt, is_foreign
 from wa_engine_redis.keys import space_of
 from wa_engine_redis.line import AnyClient, Line, is_cluster
 from wa_engine_redis.plan import packed
@@ -97,13 +97,13 @@ class RedisEngine(Engine):
 
     async def _prepare(self) -> None:
         level = await agreed(self.line, self._terms, self.space.prefix)
-        layout = await self.line.call("HGET", self.space.meta, b"layout")
+        layout, begun = await self.line.call("HMGET", self.space.meta, b"layout", b"adopting")
         if layout is not None and layout != b"%d" % LAYOUT:
             raise StoreVersionError(layout.decode(errors="replace"), LAYOUT)
-        await adopt_if_needed(
-            self.line, self.space, ask=self._adopt, read_only=self.capabilities.read_only
-        )
-        self._capabilities = _capabilities(level, self.capabilities.read_only)
+        read_only = self.capabilities.read_only
+        if self._adopt or begun or (layout is None and await is_foreign(self.line, self.space)):
+            await adopt(self.line, self.space, anew=self._adopt, read_only=read_only)
+        self._capabilities = _capabilities(level, read_only)
         self._ready = True
 
     async def _run(self, script: Script, *args: bytes) -> Any:

@@ -102,26 +102,32 @@ class Line:
         with driver_errors():
             await self.client.aclose()
 
-    async def ask_all(self, *command: str) -> list[dict[str, str]]:
-        """Send a command that replies with names and values to every server that may hold keys."""
+    async def ask_all(self, *commands: tuple[str, str]) -> list[dict[str, str]]:
+        """Send commands that reply with names and values to every server that may hold keys."""
         if not isinstance(self.client, RedisCluster):
-            return [await self._asked(command, {})]
+            return [await self._asked(commands, {})]
         with driver_errors():
             await self.client.initialize()
         primaries = self.client.get_primaries()
-        replies = [await self._asked(command, {"target_nodes": node}) for node in primaries]
+        replies = [await self._asked(commands, {"target_nodes": node}) for node in primaries]
         for node in self.client.get_replicas():
             # It may be a primary tomorrow; that it is away today is no reason not to open.
             with suppress(EngineUnavailableError):
-                replies.append(await self._asked(command, {"target_nodes": node}))
+                replies.append(await self._asked(commands, {"target_nodes": node}))
         return replies
 
-    async def _asked(self, command: tuple[str, ...], target: dict[str, object]) -> dict[str, str]:
+    async def _asked(
+        self, commands: Sequence[tuple[str, str]], target: dict[str, object]
+    ) -> dict[str, str]:
         # Not through `call`: the driver's own reading of these answers needs them decoded as set.
+        pipeline = self._driver.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command, **target)
         async with self._gate:
             with driver_errors():
-                reply = await self._driver.execute_command(*command, **target)
-        return {str_if_bytes(name): str_if_bytes(value) for name, value in reply.items()}
+                replies = await pipeline.execute()
+        pairs = [pair for reply in replies for pair in reply.items()]
+        return {str_if_bytes(name): str_if_bytes(value) for name, value in pairs}
 
     async def _evaluated(self, script: Script, args: tuple[bytes, ...]) -> Any:
         call = self._driver.execute_command

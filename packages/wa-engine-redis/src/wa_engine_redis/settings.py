@@ -68,13 +68,12 @@ _UNKNOWN = Promise(
 async def read_settings(line: Line) -> list[Settings]:
     """Ask every server that may hold the session."""
     try:
-        replies = [await line.ask_all("CONFIG GET", what) for what in ("*append*", "maxmemory*")]
+        return [*await line.ask_all(("CONFIG GET", "*append*"), ("CONFIG GET", "maxmemory*"))]
     except StorageError as exc:
         if exc.retryable:
             raise
-        replies = [await line.ask_all("INFO", what) for what in ("persistence", "memory")]
-        return [_translated({**one, **other}) for one, other in zip(*replies, strict=True)]
-    return [{**one, **other} for one, other in zip(*replies, strict=True)]
+    info = await line.ask_all(("INFO", "persistence"), ("INFO", "memory"))
+    return [_translated(each) for each in info]
 
 
 def refuse_eviction(servers: list[Settings]) -> None:
