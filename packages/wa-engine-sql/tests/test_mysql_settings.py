@@ -53,7 +53,7 @@ async def test_a_log_that_is_flushed_at_every_commit_gives_power(
             "innodb_flush_log_at_trx_commit=2",
         ),
         ({"log-bin": "log", "sync-binlog": 0}, Durability.PROCESS, "sync_binlog=0"),
-        ({"innodb-doublewrite": 0}, Durability.PROCESS, "innodb_doublewrite=OFF"),
+        ({"innodb-doublewrite": 0}, Durability.PROCESS, "innodb_doublewrite=0"),
     ],
     ids=["no-flush", "flush-to-the-system", "binary-log-not-synced", "no-doublewrite"],
 )

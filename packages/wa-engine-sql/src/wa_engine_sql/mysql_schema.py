@@ -106,9 +106,10 @@ async def version(db: Any, session: bytes) -> int | None:
 
 
 def _check_shape(table: str, made: str) -> None:
-    if re.search(r"ENGINE=InnoDB\b", made) is None:
+    engine = re.search(r"^\).* ENGINE=(\w+)", made, re.MULTILINE)
+    if engine is None or engine[1] != "InnoDB":
         fix = f"only InnoDB keeps a batch whole: ALTER TABLE {table} ENGINE = InnoDB"
-        raise EngineConfigError(f"the table {table} is not of InnoDB", fix)
+        raise EngineConfigError(f"the table {table} is of {engine and engine[1]}", fix)
     for column, wanted in _SHAPES[table]:
         kind = re.search(rf"^\s*`{column}` (\S+)", made, re.MULTILINE)
         found = kind[1] if kind else "not there"
