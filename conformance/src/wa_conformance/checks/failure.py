@@ -27,8 +27,9 @@ from wa_conformance.corpus import HOSTILE
 from wa_conformance.filling import demand, expect_everything, fill, open_when_free, over
 from wa_conformance.probe import GRACE_S, Probe
 
-IMPATIENT_S = "0.3"
-LEASED_S = "1"
+IMPATIENT_S = "1"
+"""Long enough to connect and open on a busy machine: it bounds that, too."""
+LEASED_S = "2"
 """Long enough for a slow disk to write down a lease."""
 
 PATIENCE = 20

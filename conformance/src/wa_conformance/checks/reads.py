@@ -13,7 +13,7 @@ from wa_conformance.check import Need, check
 from wa_conformance.filling import demand, fill
 from wa_conformance.probe import Probe
 
-IMPATIENT_S = "0.3"
+IMPATIENT_S = "1"
 """The timeout of an engine whose backend is about to fall silent."""
 
 
