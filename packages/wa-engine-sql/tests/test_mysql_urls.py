@@ -61,3 +61,8 @@ async def test_what_is_known_to_nobody_is_refused() -> None:
 async def test_a_server_without_tls_gets_no_password_in_the_clear(schema: str) -> None:
     with pytest.raises(WaError):
         await open_engine(f"{schema}?ssl=1&timeout=3")
+
+
+async def test_a_file_that_is_not_there_is_no_silence_of_the_server(schema: str) -> None:
+    with pytest.raises(EngineConfigError, match="ssl_ca"):
+        await open_engine(f"{schema}?ssl_ca=/nowhere/ca.pem")

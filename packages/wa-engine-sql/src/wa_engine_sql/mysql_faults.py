@@ -44,6 +44,9 @@ def meaning(error: BaseException) -> WaError | None:
     """Say what an error of the driver means; None when it is not the driver's."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return EngineConfigError("TLS", "the server's certificate is not trusted: check ssl_ca")
+    if isinstance(error, FileNotFoundError | PermissionError | ssl.SSLError):
+        # What happens on the way to the server, the driver wraps; this was before it set out.
+        return EngineConfigError("the files of the URL", "check ssl_ca, ssl_cert and ssl_key")
     if not isinstance(error, errors.MySQLError):
         return None
     if isinstance(error.__cause__, ssl.SSLCertVerificationError):
