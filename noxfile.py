@@ -118,6 +118,14 @@ def distributed(session: nox.Session, part: str | Target) -> None:
         run(session, "pytest", "-n", "2", "-m", "distributed", junit, *session.posargs)
 
 
+@nox.session
+def trials(session: nox.Session) -> None:
+    """Hold the trials as often as the house demands; `tests` holds a tenth of them."""
+    junit = f"--junitxml={REPORT / 'trials.xml'}"
+    marks = ("-m", "trials and not distributed")
+    run(session, "pytest", *marks, junit, *session.posargs, env={"WA_TRIALS": "full"})
+
+
 def judge(session: nox.Session, target: Target, junit: Path) -> None:
     """Run the full profile on a target, on servers of its own."""
     if not servers_present(session, target):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,11 @@ class Runs:
             exc.add_note(f"again: {self._trial} with --seed {self._seed} --only {number}")
             raise
         self.tally["runs"] += 1
+
+
+def share(times: int) -> int:
+    """Return how often a test runs a trial: a tenth of `times`, all of it with `WA_TRIALS=full`."""
+    return times if os.environ.get("WA_TRIALS") == "full" else max(3, times // 10)
 
 
 def summary(tally: Mapping[str, int]) -> str:
