@@ -79,7 +79,7 @@ class SqlEngine(Engine):
 
     def _make_place(self) -> Place:
         settings = Settings(timeout=self.timeout, read_only=self.capabilities.read_only)
-        return Place(self._engine, dialect_for(self._engine, settings), own=False)
+        return Place(self._engine, dialect_for(self._engine, settings))
 
     async def _check(self) -> None:
         read_only = self.capabilities.read_only

@@ -1,13 +1,15 @@
 """Connections of the driver, borrowed for one call and kept for the next.
 
-SQLAlchemy's pool makes them; its checkout costs more than a whole read, so a few stay checked out
-between calls. A call that was cut off cuts its connection: whatever the server was doing for it
-ends, and nobody reads the answer to somebody else's question [X1].
+An engine that was opened by URL makes its own; an `AsyncEngine` gives them out of its pool, and as
+a checkout there costs more than a whole read, a few stay checked out between calls. A call that
+was cut off cuts its connection: whatever the server was doing for it ends, and nobody reads the
+answer to somebody else's question [X1].
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -19,18 +21,21 @@ from wa_core.errors import WaError
 from wa_engine_sql.dialect import Dialect
 from wa_engine_sql.faults import told
 
+Connect = Callable[[], Awaitable[Any]]
+"""Makes a connection of the driver's for us alone, without SQLAlchemy's many first questions."""
+
 
 class HeldLine:
-    """A connection that is checked out of SQLAlchemy's pool."""
+    """A connection of the driver's, checked out of SQLAlchemy's pool if it belongs to one."""
 
-    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
-        self.connection = connection
+    def __init__(self, driver: Any, connection: AsyncConnection | None = None) -> None:
         self.driver = driver
+        self.connection = connection
 
     def drop(self) -> None:
         """Take the connection out of the pool for good, without a word to the server."""
         # Outside of SQLAlchemy's greenlets this is plain code that awaits nothing.
-        sync = self.connection.sync_connection
+        sync = None if self.connection is None else self.connection.sync_connection
         if sync is not None and not sync.closed:
             with suppress(SQLAlchemyError, OSError):
                 sync.invalidate()
@@ -73,15 +78,18 @@ class Loan:
 class Lines:
     """Up to `limit` connections of one pool."""
 
-    def __init__(self, engine: AsyncEngine, dialect: Dialect, *, limit: int, own: bool) -> None:
+    def __init__(
+        self, engine: AsyncEngine, dialect: Dialect, connect: Connect | None, *, limit: int
+    ) -> None:
         self._engine = engine
         self._dialect = dialect
-        self._own = own
+        self._connect_alone = connect
         self._places = asyncio.Semaphore(limit)
         self._limit = limit
         self._idle: list[HeldLine] = []
         self._open: set[HeldLine] = set()
         self._coming: set[asyncio.Task[HeldLine]] = set()
+        self._closed = False
 
     def borrow(self) -> Loan:
         """Lend a connection; others wait their turn when all are lent."""
@@ -113,11 +121,11 @@ class Lines:
 
     async def close(self) -> None:
         """Give every connection back, or cut it when that takes too long."""
+        self._closed = True
         try:
-            await asyncio.gather(*self._coming, return_exceptions=True)
             while self._idle:
                 line = self._idle[-1]
-                if self._own:
+                if line.connection is None:
                     await self._dialect.hang_up(line)
                     self._cut(line)
                 else:
@@ -125,10 +133,13 @@ class Lines:
                     await line.connection.close()
                     self._forget(line)
         finally:
-            for task in self._coming:
-                task.cancel()
-            for line in list(self._open):
-                self._cut(line)
+            self.cut()
+
+    def cut(self) -> None:
+        """Cut every connection at once; one that is still coming is cut when it comes."""
+        self._closed = True
+        for line in list(self._open):
+            self._cut(line)
 
     async def _new(self) -> HeldLine:
         """Connect, in a task: a driver that is cancelled while it connects makes a mess."""
@@ -146,23 +157,28 @@ class Lines:
     def _keep(self, task: asyncio.Task[HeldLine]) -> None:
         """Put a connection by for whom comes next: who asked for it is gone."""
         if not task.cancelled() and task.exception() is None:
-            self._take_back(task.result(), None)
+            if self._closed:
+                self._cut(task.result())
+            else:
+                self._take_back(task.result(), None)
 
     async def _connect(self) -> HeldLine:
-        connection = self._engine.connect()
-        line = None
+        line = await self._checked_out()
         try:
-            await connection.start()
-            raw = await connection.get_raw_connection()
-            line = HeldLine(connection, raw.driver_connection)
             await self._dialect.prepare(line)
         except BaseException:
-            if line is not None:
-                self._dialect.abort(line)
-                line.drop()
+            self._dialect.abort(line)
+            line.drop()
             raise
         self._open.add(line)
         return line
+
+    async def _checked_out(self) -> HeldLine:
+        if self._connect_alone is not None:
+            return HeldLine(await self._connect_alone())
+        connection = await self._engine.connect()
+        raw = await connection.get_raw_connection()
+        return HeldLine(raw.driver_connection, connection)
 
     def _rested(self) -> HeldLine | None:
         while self._idle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +12,7 @@ from wa_core.errors import EngineConfigError, InvalidUrlError
 from wa_core.storage import EngineUrl
 
 from wa_engine_sql.dialect import Settings
+from wa_engine_sql.lines import Connect
 
 _TLS = {
     **{f"ssl_{name}": name for name in ("ca", "capath", "cert", "key", "cipher")},
@@ -25,16 +25,24 @@ PARAMETERS = frozenset((*_TLS, *_TEXTS, "ssl", "ssl_check_hostname", "server_pub
 
 def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
     """Make the `AsyncEngine` of a server."""
+    connect = connector_for(url, settings)
+
+    async def create(*_: object, **__: object) -> object:
+        return await connect()
+
+    return create_async_engine("mysql+asyncmy://", async_creator=create, poolclass=NullPool)
+
+
+def connector_for(url: EngineUrl, settings: Settings) -> Connect:
+    """Make what connects by asyncmy alone."""
     url.refuse_unknown(PARAMETERS)
     given = arguments(url)
 
-    async def connect(*_: object, **__: object) -> object:
-        # The driver bounds no more than the way to the server; who greets may be silent too. The
-        # time for reading ends with `prepare`: from then on, calls have their own.
-        async with asyncio.timeout(settings.timeout):
-            return await asyncmy.connect(**given, autocommit=True, read_timeout=settings.timeout)
+    async def connect() -> Any:
+        # Rows are said in hexadecimal digits, so no charset ever touches them.
+        return await asyncmy.connect(**given, autocommit=True, connect_timeout=settings.timeout)
 
-    return create_async_engine("mysql+asyncmy://", async_creator=connect, poolclass=NullPool)
+    return connect
 
 
 def arguments(url: EngineUrl) -> dict[str, Any]:

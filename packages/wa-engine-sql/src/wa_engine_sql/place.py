@@ -17,7 +17,7 @@ from wa_core.errors import EngineConfigError, EngineUnavailableError, StoreVersi
 from wa_core.storage import Durability
 
 from wa_engine_sql.dialect import FORMAT, Dialect
-from wa_engine_sql.lines import Lines, Loan
+from wa_engine_sql.lines import Connect, Lines, Loan
 
 T = TypeVar("T")
 
@@ -30,14 +30,16 @@ READERS = 2
 class Place:
     """One database, as the engines of one event loop see it."""
 
-    def __init__(self, engine: AsyncEngine, dialect: Dialect, *, own: bool) -> None:
+    def __init__(
+        self, engine: AsyncEngine, dialect: Dialect, connect: Connect | None = None
+    ) -> None:
         self.engine = engine
         self.dialect = dialect
-        self._own = own
+        self._own = connect is not None
         self._users = 0
         alone = dialect.one_writer
-        self.readers = Lines(engine, dialect, limit=READERS if alone else LINES, own=own)
-        self.writers = Lines(engine, dialect, limit=1, own=own) if alone else self.readers
+        self.readers = Lines(engine, dialect, connect, limit=READERS if alone else LINES)
+        self.writers = Lines(engine, dialect, connect, limit=1) if alone else self.readers
 
     def reading(self) -> Loan:
         """Borrow a connection to read with."""
@@ -83,6 +85,11 @@ class Place:
             if self._own:
                 await self.engine.dispose()
 
+    def cut(self) -> None:
+        """Let go of a database that does not answer, without another word to it."""
+        self.readers.cut()
+        self.writers.cut()
+
 
 _open: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Place]] = WeakKeyDictionary()
 
@@ -99,12 +106,22 @@ class Share:
 
     async def leave(self) -> None:
         """Give the part back; leaving twice is no error."""
-        if self._left:
-            return
-        self._left = True
-        if self.place.leave():
-            del _open[asyncio.get_running_loop()][self._key]
+        if self._was_last():
             await self.place.close()
+
+    def abandon(self) -> None:
+        """Give the part back at once: nobody has time to wait for the database."""
+        if self._was_last():
+            self.place.cut()
+
+    def _was_last(self) -> bool:
+        if self._left:
+            return False
+        self._left = True
+        if not self.place.leave():
+            return False
+        del _open[asyncio.get_running_loop()][self._key]
+        return True
 
 
 async def in_time(call: Awaitable[T], seconds: float) -> T:

@@ -139,8 +139,8 @@ class PostgresDialect:
         for attempt in range(_ATTEMPTS):
             ident = await self._ident(line, session)
             try:
-                async with _transaction(line.driver, ident):
-                    if await postgres_rows.write(line.driver, ident, change):
+                async with _transaction(line.driver, ident) as turn:
+                    if await postgres_rows.write(line.driver, ident, change, turn):
                         await postgres_rows.commit(line.driver, ident, epoch)
                         return
                 del self._idents[session]
@@ -153,8 +153,8 @@ class PostgresDialect:
     async def clear(self, line: Line, session: bytes) -> None:
         """Remove all records."""
         ident = await self._ident(line, session)
-        async with _transaction(line.driver, ident):
-            await postgres_rows.clear(line.driver, ident)
+        async with _transaction(line.driver, ident) as turn:
+            await postgres_rows.clear(line.driver, ident, turn)
             await postgres_rows.commit(line.driver, ident, None)
 
     async def acquire(self, line: Line, session: bytes, holder: str, ttl: float) -> int:
@@ -181,14 +181,13 @@ class PostgresDialect:
 
 
 @asynccontextmanager
-async def _transaction(db: Any, ident: int) -> AsyncIterator[None]:
-    """Lock the session; whatever is not committed in the block is rolled back.
+async def _transaction(db: Any, ident: int) -> AsyncIterator[str]:
+    """Lock the session and name the turn; whatever is not committed in the block is rolled back.
 
     After a cancel nothing more is said: the connection is cut, which says it all.
     """
     try:
-        await postgres_rows.lock(db, ident)
-        yield
+        yield await postgres_rows.lock(db, ident)
     except Exception:
         if not db.is_closed() and db.is_in_transaction():
             await db.execute("ROLLBACK")

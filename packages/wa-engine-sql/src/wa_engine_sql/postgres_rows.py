@@ -8,6 +8,7 @@ second carries all records as arrays; the third looks at the lease and commits i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from secrets import token_hex
 from typing import Any
 
 import asyncpg
@@ -32,8 +33,12 @@ _TRIES = 3
 # A newer session divides by zero: what was locked need not be sent to be looked at.
 _LOCK = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; "
-    f"SELECT 1 / (version <= {FORMAT})::int FROM wa_sessions WHERE id = {{}} FOR UPDATE"
+    f"SELECT 1 / (version <= {FORMAT})::int, set_config('wa.turn', '{{turn}}', true) "
+    "FROM wa_sessions WHERE id = {ident} FOR UPDATE"
 )
+# Statements that change something name the turn, which ends with its transaction: one that comes
+# twice or late finds another turn, or none, and changes nothing.
+_TURN = "coalesce(current_setting('wa.turn', true), '') ="
 _FENCE = (
     "SELECT 1 / count(*) FROM wa_sessions "
     f"WHERE id = {{}} AND epoch = {{}} AND expires > {_NOW}; COMMIT"
@@ -42,23 +47,27 @@ _PUT = f"""
 WITH s AS (
     UPDATE wa_sessions SET clock = CASE WHEN $2::bigint = 0 THEN clock
         ELSE least(greatest(clock + 1, {_NOW}) + $2 - 1, {MAX_POSITION}) END
-    WHERE id = $1 RETURNING id, clock - $2 AS base)
+    WHERE id = $1 AND {_TURN} $12 RETURNING id, clock - $2 AS base)
 INSERT INTO wa_records (session, key, npos, crc, h1, h2, h3, h4, value)
 SELECT s.id, p.key, -coalesce(p.at, s.base + p.nth), p.crc, p.h1, p.h2, p.h3, p.h4, p.value
 FROM s, unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::int[], $7::bigint[], $8::bigint[],
     $9::bigint[], $10::bigint[], $11::bytea[]) AS p(key, at, nth, crc, h1, h2, h3, h4, value)
 ON CONFLICT (session, key) DO UPDATE
 SET npos = excluded.npos, crc = excluded.crc, value = excluded.value"""
-_DELETE = """
-WITH d AS (DELETE FROM wa_deep WHERE session = $1 AND key >= $3 AND key < $4),
-    e AS (DELETE FROM wa_deep WHERE session = $1 AND key = $2),
-    r AS (DELETE FROM wa_records WHERE session = $1 AND key = $2)
-DELETE FROM wa_records WHERE session = $1 AND key >= $3 AND key < $4"""
-_LIFT = "DELETE FROM wa_deep WHERE session = $1 AND key = ANY($2::bytea[])"
-_SINK = """
+_DELETE = f"""
+WITH d AS (DELETE FROM wa_deep WHERE session = $1 AND key >= $3 AND key < $4 AND {_TURN} $5),
+    e AS (DELETE FROM wa_deep WHERE session = $1 AND key = $2 AND {_TURN} $5),
+    r AS (DELETE FROM wa_records WHERE session = $1 AND key = $2 AND {_TURN} $5)
+DELETE FROM wa_records WHERE session = $1 AND key >= $3 AND key < $4 AND {_TURN} $5"""
+_LIFT = f"DELETE FROM wa_deep WHERE session = $1 AND key = ANY($2::bytea[]) AND {_TURN} $3"
+_CLEAR = f"""
+WITH d AS (DELETE FROM wa_deep WHERE session = $1 AND {_TURN} $2)
+DELETE FROM wa_records WHERE session = $1 AND {_TURN} $2"""
+_SINK = f"""
 INSERT INTO wa_deep (session, hash, npos, key)
 SELECT $1, p.hash, r.npos, r.key FROM unnest($2::bytea[], $3::bigint[]) AS p(key, hash)
-JOIN wa_records r ON r.session = $1 AND r.key = p.key ON CONFLICT DO NOTHING"""
+JOIN wa_records r ON r.session = $1 AND r.key = p.key
+WHERE {_TURN} $4 ON CONFLICT DO NOTHING"""
 _GET_ONE = f"SELECT key, npos, crc, value FROM wa_records WHERE session = {_ID} AND key = $2"
 _GET = f"""
 SELECT key, npos, crc, value FROM wa_records WHERE session = {_ID} AND key = ANY($2::bytea[])"""
@@ -116,29 +125,31 @@ async def chunk(db: Any, session: bytes, start: bytes, end: bytes, limit: int) -
     return [Row(*row) for row in await db.fetch(_CHUNK, session, start, end, limit)]
 
 
-async def lock(db: Any, ident: int) -> None:
-    """Begin a transaction in the session's turn."""
+async def lock(db: Any, ident: int) -> str:
+    """Begin a transaction when it is the session's turn; return the name of the turn."""
+    turn = token_hex(8)
     try:
-        await db.execute(_LOCK.format(ident))
+        await db.execute(_LOCK.format(ident=ident, turn=turn))
     except asyncpg.DivisionByZeroError:
         raise StoreVersionError("newer", FORMAT) from None
+    return turn
 
 
-async def write(db: Any, ident: int, change: Change) -> bool:
+async def write(db: Any, ident: int, change: Change, turn: str) -> bool:
     """Make a change in the transaction; tell whether the session was still there."""
     if change.deletes:
-        rows = [(ident, key, *below(key)) for key in change.deletes]
+        rows = [(ident, key, *below(key), turn) for key in change.deletes]
         if len(rows) == 1:
             await db.execute(_DELETE, *rows[0])
         else:
             await db.executemany(_DELETE, rows)
     for some in change.chunks():
-        if (await db.execute(_PUT, ident, *_columns(some))).endswith(" 0"):
+        if (await db.execute(_PUT, ident, *_columns(some), turn)).endswith(" 0"):
             return False
     if change.deep:
-        await db.execute(_LIFT, ident, change.deep)
+        await db.execute(_LIFT, ident, change.deep, turn)
         pairs = [(key, number) for key in change.deep for number in deep_hashes(key)]
-        await db.execute(_SINK, ident, *map(list, zip(*pairs, strict=True)))
+        await db.execute(_SINK, ident, *map(list, zip(*pairs, strict=True)), turn)
     return True
 
 
@@ -171,10 +182,9 @@ async def commit(db: Any, ident: int, epoch: int | None) -> None:
         raise FencedError(epoch) from None
 
 
-async def clear(db: Any, ident: int) -> None:
+async def clear(db: Any, ident: int, turn: str) -> None:
     """Remove all records, in the transaction; clock and epoch stay."""
-    await db.execute("DELETE FROM wa_deep WHERE session = $1", ident)
-    await db.execute("DELETE FROM wa_records WHERE session = $1", ident)
+    await db.execute(_CLEAR, ident, turn)
 
 
 async def make_session(db: Any, session: bytes) -> int:

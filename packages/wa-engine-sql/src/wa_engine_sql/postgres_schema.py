@@ -18,8 +18,9 @@ _INSTALLING = 0x77615F73716C
 """The advisory lock of whoever makes the tables."""
 
 _TABLES = (
-    "CREATE TABLE wa_meta (one integer PRIMARY KEY CHECK (one = 1), version integer NOT NULL)",
-    """CREATE TABLE wa_sessions (
+    """CREATE TABLE IF NOT EXISTS wa_meta (
+        one integer PRIMARY KEY CHECK (one = 1), version integer NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS wa_sessions (
         id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         name bytea NOT NULL UNIQUE,
         version integer NOT NULL,
@@ -27,25 +28,26 @@ _TABLES = (
         epoch bigint NOT NULL DEFAULT 0,
         holder text NOT NULL DEFAULT '',
         expires bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50)""",
-    """CREATE TABLE wa_records (
+    """CREATE TABLE IF NOT EXISTS wa_records (
         session integer NOT NULL, crc integer NOT NULL, npos bigint NOT NULL,
         h1 bigint, h2 bigint, h3 bigint, h4 bigint, key bytea NOT NULL, value bytea NOT NULL,
         CONSTRAINT wa_key PRIMARY KEY (session, key))""",
     "ALTER TABLE wa_records ALTER COLUMN value SET STORAGE EXTERNAL",
-    "CREATE INDEX wa_page_0 ON wa_records (session, npos, key)",
+    "CREATE INDEX IF NOT EXISTS wa_page_0 ON wa_records (session, npos, key)",
     *(
-        f"CREATE INDEX wa_page_{level} ON wa_records (session, h{level}, npos, key) "
+        f"CREATE INDEX IF NOT EXISTS wa_page_{level} ON wa_records (session, h{level}, npos, key) "
         f"WHERE h{level} IS NOT NULL"
         for level in (1, 2, 3, 4)
     ),
-    """CREATE TABLE wa_deep (
+    """CREATE TABLE IF NOT EXISTS wa_deep (
         session integer NOT NULL, hash bigint NOT NULL, npos bigint NOT NULL, key bytea NOT NULL,
         PRIMARY KEY (session, hash, npos, key))""",
-    "CREATE INDEX wa_deep_key ON wa_deep (session, key)",
-    "INSERT INTO wa_meta (one, version) VALUES (1, 1)",
+    "CREATE INDEX IF NOT EXISTS wa_deep_key ON wa_deep (session, key)",
+    "INSERT INTO wa_meta (one, version) VALUES (1, 1) ON CONFLICT DO NOTHING",
 )
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES,)
-"""What leads from each version to the next; the first from nothing to version 1."""
+"""What leads from each version to the next; the first from nothing to version 1. Each statement
+bears to be made twice: a network may repeat it."""
 
 _FACTS = """
 SELECT current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',

@@ -11,6 +11,7 @@ from wa_core.storage import EngineUrl
 from wa_core.storage.url import COMMON
 
 from wa_engine_sql.dialect import Settings
+from wa_engine_sql.lines import Connect
 
 _TLS = (
     *("sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "sslnegotiation"),
@@ -38,12 +39,22 @@ class CutConnection(asyncpg.Connection):  # type: ignore[misc]
 
 def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
     """Make the `AsyncEngine` of a server."""
+    connect = connector_for(url, settings)
+
+    async def create(*_: object, **__: object) -> object:
+        return await connect()
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=create, poolclass=NullPool)
+
+
+def connector_for(url: EngineUrl, settings: Settings) -> Connect:
+    """Make what connects by asyncpg alone."""
     url.refuse_unknown(PARAMETERS)
     params = {name: value for name, value in url.params.items() if name not in COMMON}
     place = url.place if url.place.startswith("//") else f"//{url.place}"
     dsn = EngineUrl("postgresql", place, params).reveal()
 
-    async def connect(*_: object, **__: object) -> object:
+    async def connect() -> Any:
         return await asyncpg.connect(
             dsn,
             timeout=settings.timeout,
@@ -51,4 +62,4 @@ def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
             connection_class=CutConnection,
         )
 
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    return connect

@@ -8,7 +8,7 @@ from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.engine import SqlEngine
 from wa_engine_sql.place import Place, Share, in_time
-from wa_engine_sql.urls import engine_for, is_there
+from wa_engine_sql.urls import connector_for, engine_for, is_there
 
 DEFAULT_SESSION = "default"
 
@@ -27,7 +27,7 @@ class SqlProvider(Provider):
                 place.check(name.encode(), read_only=read_only), settings.timeout
             )
         except BaseException:
-            await share.leave()
+            share.abandon()
             raise
         return SqlEngine(
             place.engine,
@@ -45,9 +45,12 @@ class SqlProvider(Provider):
             return []
         share = _share(url, settings)
         try:
-            return await in_time(_names(share.place), settings.timeout)
-        finally:
-            await share.leave()
+            names = await in_time(_names(share.place), settings.timeout)
+        except BaseException:
+            share.abandon()
+            raise
+        await in_time(share.leave(), settings.timeout)
+        return names
 
 
 async def _names(place: Place) -> list[str]:
@@ -66,6 +69,6 @@ def _settings(url: EngineUrl, *, read_only: bool) -> Settings:
 def _share(url: EngineUrl, settings: Settings) -> Share:
     def make() -> Place:
         engine = engine_for(url, settings)
-        return Place(engine, dialect_for(engine, settings), own=True)
+        return Place(engine, dialect_for(engine, settings), connector_for(url, settings))
 
     return Share((url.with_session(None).reveal(), settings), make)

@@ -107,8 +107,9 @@ class SqliteDialect:
         return True
 
     def abort(self, line: Line) -> None:
-        """Forget a connection; its thread closes it when it gets there."""
+        """Let the thread close the file when it gets there."""
         self._found.pop(id(line.driver), None)
+        line.driver.stop()
 
     async def install(self, line: Line) -> None:
         """Make the tables in write-ahead mode."""

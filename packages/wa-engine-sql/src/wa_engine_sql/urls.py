@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +16,7 @@ from wa_core.storage import EngineUrl
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import need_driver
+from wa_engine_sql.lines import Connect
 from wa_engine_sql.sqlite_url import sqlite_path
 
 _READERS = {
@@ -28,10 +30,20 @@ _READERS = {
 
 def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
     """Make the `AsyncEngine` of a URL; it connects when it is used."""
+    make = cast("Callable[[EngineUrl, Settings], AsyncEngine]", _reader(url).engine_for)
+    return make(url, settings)
+
+
+def connector_for(url: EngineUrl, settings: Settings) -> Connect:
+    """Make what connects by the driver alone."""
+    make = cast("Callable[[EngineUrl, Settings], Connect]", _reader(url).connector_for)
+    return make(url, settings)
+
+
+def _reader(url: EngineUrl) -> ModuleType:
     name, module = _READERS[url.scheme]
     need_driver(name)
-    make = cast("Callable[[EngineUrl, Settings], AsyncEngine]", import_module(module).engine_for)
-    return make(url, settings)
+    return import_module(module)
 
 
 def is_there(url: EngineUrl) -> bool:
