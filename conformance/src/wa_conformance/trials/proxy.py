@@ -156,6 +156,7 @@ class Link:
         self._answered = True
         self._fault: Fault | None = None
         self._mute = False
+        self._torn = False
         self._message = b""
         """The bytes of a message that will be delivered twice."""
 
@@ -182,6 +183,9 @@ class Link:
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
+                if self._torn:
+                    # Until the reset: a stream with a gap is nothing that TCP can do.
+                    continue
                 if self._answered:
                     self._answered = False
                     self._fault = self._proxy.meet()
@@ -215,6 +219,7 @@ class Link:
                 return True
             case Kind.RESET_AMID:
                 writer.write(data[: len(data) // 2])
+                self._torn = True
                 self._reset_soon(fault)
                 return True
             case Kind.DUPLICATE:
@@ -238,7 +243,7 @@ class Link:
                     self._mute = True
                     self._proxy.start(self._reset_after(fault.seconds))
                 if self._mute:
-                    # The rest of it too: a stream with a gap is nothing that TCP can do.
+                    # The rest of it too, for the same reason.
                     continue
                 if fault is not None and fault.kind is Kind.LATE_REPLY:
                     await asyncio.sleep(fault.seconds)
