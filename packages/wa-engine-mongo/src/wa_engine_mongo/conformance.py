@@ -12,11 +12,15 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pymongo.errors import PyMongoError
 from wa_core.storage import Durability, Engine, EngineUrl
 
+from wa_engine_mongo.faults import took_too_long
+from wa_engine_mongo.head import LEASE_WAIT_MS
 from wa_engine_mongo.keys import SessionKeys
-from wa_engine_mongo.place import RECORDS, Place
+from wa_engine_mongo.place import RECORDS, WRITERS, Place
 from wa_engine_mongo.provider import OwnMongoEngine, database_of
+from wa_engine_mongo.writers import Writers
 
 WEAK: tuple[dict[str, str | bool], ...] = (
     {"nojournal": True},
@@ -74,7 +78,7 @@ class MongoHooks:
         keys = SessionKeys(parsed.session or "")
         if keys.session.startswith("conf-"):
             async with database_of(parsed) as place:
-                await place.database[RECORDS].delete_many({"s": keys.session})
+                await _removed(place, keys)
 
     def weak_places(self) -> list[tuple[str, Durability]]:
         """Start servers that are set up for less than power; they end with this process."""
@@ -87,6 +91,21 @@ class MongoHooks:
                 atexit.register(server.stop)
                 self._places.append((server.url, Durability.VOLATILE))
         return self._places
+
+
+async def _removed(place: Place, keys: SessionKeys) -> None:
+    """Remove a session's documents, which a writer that was killed may still hold."""
+    removals = [{"q": {"s": keys.session}, "limit": 0}]
+    while True:
+        try:
+            await place.ask({"delete": RECORDS, "deletes": removals, "maxTimeMS": LEASE_WAIT_MS})
+        except PyMongoError as exc:
+            if not took_too_long(exc):
+                raise
+            await Writers(place, keys).wake()
+            continue
+        await place.ask({"delete": WRITERS, "deletes": removals})
+        return
 
 
 @asynccontextmanager
