@@ -293,7 +293,13 @@ def run(
     session.run(
         str(program) if program.exists() else command[0],
         *command[1:],
-        env={"PATH": path, "VIRTUAL_ENV": str(bin_folder.parent), **SERVERS, **(env or {})},
+        env={
+            "PATH": path,
+            "VIRTUAL_ENV": str(bin_folder.parent),
+            "PYTHONDONTWRITEBYTECODE": "",
+            **SERVERS,
+            **(env or {}),
+        },
         external=True,
     )
 
@@ -311,7 +317,8 @@ def environment(session: nox.Session, version: str) -> Path:
     with one_maker():
         if not stamp.exists() or stamp.read_text() != wanted:
             uv(session, "venv", "-q", "--clear", "--python", python, str(home))
-            into = ("pip", "install", "-q", "--python", str(home))
+            # Tests start thousands of processes, and some machines forbid Python to write bytecode.
+            into = ("pip", "install", "-q", "--compile-bytecode", "--python", str(home))
             uv(session, *into, "--require-hashes", "-r", str(LOCK))
             editable = [arg for member in MEMBERS for arg in ("-e", str(member.folder))]
             uv(session, *into, "--no-deps", "--no-build-isolation", *editable)
