@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -59,6 +60,21 @@ async def test_a_writer_carries_out_what_another_left_before_its_own(alone: str)
 
         assert await writer.get_many(["a", "b"]) == {"a": b"1", "b": b"2"}
         assert await writer.list() == ["b", "a"]
+
+
+async def test_a_large_batch_is_carried_out_however_long_ago_its_writer_died(alone: str) -> None:
+    async with opened(alone) as dead:
+        await dead.set("a", b"1")
+        await die_after_commit(dead, Batch().put("a", b"2").put("b", b"n" * 3_000_000))
+        await dead.place.database[JOURNAL].update_many(
+            {}, {"$set": {"born": datetime(2020, 1, 1, tzinfo=UTC)}}
+        )
+
+    async with opened(alone) as writer:
+        await writer.set("c", b"3")
+
+        assert await writer.get("a") == b"2"
+        assert await writer.list() == ["c", "b", "a"]
 
 
 async def test_requests_that_arrive_again_late_change_nothing(alone: str) -> None:

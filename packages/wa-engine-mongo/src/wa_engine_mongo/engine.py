@@ -81,10 +81,13 @@ class MongoEngine(Engine):
             with mongo_errors():
                 read_only = self.capabilities.read_only
                 await self.place.greet(read_only=read_only)
-                known = await self._head.check_version()
-                await self.place.survey(known=known, read_only=read_only)
-            if self.place.transactions:
-                self._reader = Snapshots(self.place, self.keys)
+                head = await self._head.check_version()
+                await self.place.survey(known=head is not None, read_only=read_only)
+                if self.place.transactions:
+                    self._reader = Snapshots(self.place, self.keys)
+                    if head is not None and head.pending is not None and not read_only:
+                        # Left from a time when this server had no transactions.
+                        await self._journal.settled()
             self._surveyed = True
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:

@@ -56,6 +56,8 @@ class Head:
     def __init__(self, place: Place, keys: SessionKeys) -> None:
         self._place = place
         self._keys = keys
+        self.known = False
+        """Whether there was a head when last looked: it is not removed."""
 
     async def look(self) -> Look | None:
         """Read the head; None before the first write."""
@@ -68,12 +70,13 @@ class Head:
         )
         return _look(found[0]) if found else None
 
-    async def check_version(self) -> bool:
-        """Refuse what a newer contract wrote [N3], and tell whether there is a head."""
+    async def check_version(self) -> Look | None:
+        """Refuse what a newer contract wrote [N3], and return what the head says."""
         look = await self.look()
         if look is not None and look.version > CONTRACT_VERSION:
             raise StoreVersionError(look.version, CONTRACT_VERSION)
-        return look is not None
+        self.known = look is not None
+        return look
 
     async def ensure(self) -> None:
         """Make the head, if it is not there."""
@@ -89,6 +92,7 @@ class Head:
                 ],
             }
         )
+        self.known = True
 
     def turn(self, positions: int, epoch: int | None) -> Document:
         """Write the command that begins a transaction: fence, version and clock in one step."""
@@ -116,9 +120,7 @@ class Head:
 
     async def why_not(self, epoch: int | None) -> Look | None:
         """Raise what kept a write from taking its turn, or return what may."""
-        look = await self.look()
-        if look is not None and look.version > CONTRACT_VERSION:
-            raise StoreVersionError(look.version, CONTRACT_VERSION)
+        look = await self.check_version()
         if look is None:
             await self.ensure()
         if epoch is not None and (look is None or look.epoch != epoch or look.lease_left <= 0):

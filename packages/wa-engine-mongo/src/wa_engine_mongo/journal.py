@@ -28,13 +28,16 @@ from wa_engine_mongo.entries import (
 from wa_engine_mongo.faults import took_too_long
 from wa_engine_mongo.head import Head
 from wa_engine_mongo.keys import SessionKeys
-from wa_engine_mongo.place import JOURNAL, RECORDS, SAFE, Place
+from wa_engine_mongo.place import JOURNAL, RECORDS, SAFE, UNSAFE, Name, Place
 from wa_engine_mongo.plan import Plan
 from wa_engine_mongo.records import Document
 
 NO_HEAD = -1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
 _ORPHANED = timedelta(days=1)
+_BY_TOKEN = {"key": {"token": 1}, "name": "token"}
+_indexed: set[Name] = set()
+"""Where this process has made the index over the parts of large batches."""
 
 
 class Journal:
@@ -52,10 +55,13 @@ class Journal:
         """Make what the first write needs, once."""
         if self._entered:
             return
-        await self._head.ensure()
-        await self._place.write(
-            {"createIndexes": JOURNAL, "indexes": [{"key": {"token": 1}, "name": "token"}]}
-        )
+        if not self._head.known:
+            await self._head.ensure()
+        if self._place.name not in _indexed:
+            await self._place.ask({"createIndexes": JOURNAL, "indexes": [_BY_TOKEN], **UNSAFE})
+            _indexed.add(self._place.name)
+        # First what was committed, however long ago: its parts are no orphans.
+        await self.settled()
         old = {"s": self._keys.session, "born": {"$lt": datetime.now(UTC) - _ORPHANED}}
         await self._place.ask({"delete": JOURNAL, "deletes": [{"q": old, "limit": 0}]})
         self._entered = True

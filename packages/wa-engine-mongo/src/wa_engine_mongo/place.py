@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from bson.codec_options import CodecOptions
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -25,8 +26,15 @@ WRITERS = "wa_writers"
 JOURNAL = "wa_journal"
 SAFE = WriteConcern(w="majority", j=True)
 """On the disk of a majority: what every write of ours waits for [W2, D2]."""
+UNSAFE: Document = {"writeConcern": {"w": 1}}
+"""For what need not last: it goes without the wait for a disk."""
+INDEX: Document = {"key": dict(PAGE_INDEX), "name": "page"}
 OLDEST_WIRE = 13
 """MongoDB 5.0, the first with snapshot reads outside of transactions."""
+
+Name = tuple[object, str]
+_built: set[Name] = set()
+"""The places that this process has surveyed and built: a bot opens many sessions in one."""
 
 
 class Place:
@@ -38,6 +46,8 @@ class Place:
         )
         self.transactions = False
         """Known after `greet`: a replica set or a sharded cluster."""
+        self._process: object = None
+        """Which run of which server greeted."""
 
     @property
     def election(self) -> object:
@@ -80,6 +90,7 @@ class Place:
         if not read_only and not hello.get("isWritablePrimary", False):
             raise EngineUnavailableError("this member is not the primary")
         self.transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
+        self._process = hello.get("topologyVersion", {}).get("processId", uuid4())
 
     async def survey(self, *, known: bool, read_only: bool) -> None:
         """Look at how the server is set up [D2], and make what is not there.
@@ -87,11 +98,26 @@ class Place:
         Where the session is known, only what can have changed since is looked at: a member of a
         replica set cannot run without its journal, and what keeps nothing would not know it.
         """
+        if not known and await self._is_made():
+            return
         if not known:
             await self._check_storage()
             await self._check_collation()
         if not read_only and not (known and self.transactions):
             await self._build()
+            _built.add(self.name)
+
+    @property
+    def name(self) -> Name:
+        """What tells this database in this run of its server from every other."""
+        return (self._process, self.database.name)
+
+    async def _is_made(self) -> bool:
+        """Tell whether what this process has built here before is still there, and build it."""
+        if self.name not in _built:
+            return False
+        found = await self.ask({"createIndexes": RECORDS, "indexes": [INDEX], **UNSAFE})
+        return "numIndexesAfter" in found and found["numIndexesBefore"] == found["numIndexesAfter"]
 
     async def _check_storage(self) -> None:
         try:
@@ -117,9 +143,8 @@ class Place:
             )
 
     async def _build(self) -> None:
-        index = {"key": dict(PAGE_INDEX), "name": "page"}
         try:
-            await self.write({"createIndexes": RECORDS, "indexes": [index]})
+            await self.write({"createIndexes": RECORDS, "indexes": [INDEX]})
         except OperationFailure as exc:
             if exc.code == NO_JOURNAL:
                 raise EngineConfigError(

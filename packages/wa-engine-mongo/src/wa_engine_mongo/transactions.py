@@ -60,7 +60,8 @@ class Transactions:
                 session = self._place.database.client.start_session(causal_consistency=False)
                 try:
                     await self._writers.enter(_name_of(session))
-                    await self._journal.settled()
+                    if not self._head.known:
+                        await self._head.ensure()
                 except BaseException:
                     await session.end_session()
                     raise

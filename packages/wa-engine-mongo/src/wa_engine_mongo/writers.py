@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure
 
 from wa_engine_mongo.faults import UNAUTHORIZED
 from wa_engine_mongo.keys import SessionKeys
-from wa_engine_mongo.place import WRITERS, Place
+from wa_engine_mongo.place import UNSAFE, WRITERS, Name, Place
 from wa_engine_mongo.records import Document
 
 ASLEEP_S = 1.0
@@ -24,6 +24,8 @@ GONE_S = 0.02
 """One whose connection is closed as well has none."""
 _BY_SESSION = {"key": {"s": 1}, "name": "session"}
 _KEPT = timedelta(days=30)
+_tidy: set[Name] = set()
+"""Where this process has found the writers of long ago forgotten."""
 
 
 class Writers:
@@ -34,10 +36,13 @@ class Writers:
         self._keys = keys
 
     async def enter(self, writer: Binary) -> None:
-        """Write a writer down, and forget those of long ago."""
-        await self._place.write({"createIndexes": WRITERS, "indexes": [_BY_SESSION]})
+        """Write a writer down, and forget those of long ago.
+
+        Not to last: with it goes the transaction, or else the commit makes it last.
+        """
         now = datetime.now(UTC)
-        await self._place.write(
+        await self._tidied(now)
+        await self._place.ask(
             {
                 "update": WRITERS,
                 "updates": [
@@ -47,15 +52,22 @@ class Writers:
                         "upsert": True,
                     }
                 ],
+                **UNSAFE,
             }
         )
-        old = {"s": self._keys.session, "since": {"$lt": now - _KEPT}}
-        await self._place.ask({"delete": WRITERS, "deletes": [{"q": old, "limit": 0}]})
 
     async def leave(self, writer: Binary) -> None:
         """Forget a writer that has closed."""
         gone = {"q": {"_id": writer}, "limit": 1}
-        await self._place.ask({"delete": WRITERS, "deletes": [gone]})
+        await self._place.ask({"delete": WRITERS, "deletes": [gone], **UNSAFE})
+
+    async def _tidied(self, now: datetime) -> None:
+        if self._place.name in _tidy:
+            return
+        await self._place.ask({"createIndexes": WRITERS, "indexes": [_BY_SESSION], **UNSAFE})
+        old = {"since": {"$lt": now - _KEPT}}
+        await self._place.ask({"delete": WRITERS, "deletes": [{"q": old, "limit": 0}], **UNSAFE})
+        _tidy.add(self._place.name)
 
     async def wake(self) -> None:
         """End the transactions of this session's writers that nobody will come back to."""
