@@ -29,8 +29,8 @@ DEFAULT_DATABASE = "wa"
 DEFAULT_SESSION = "default"
 BOUNDS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
 """What the driver waits for: not much longer than the engine does, unless the URL says so."""
-FAREWELLS = (0.5, 0.25, 0.25)
-"""How long each attempt to close a client may take, of the time there is."""
+SOCKETS_S = 1.0
+"""How long closing the sockets of a client may take, which needs no answer but a free processor."""
 OPENING_S = 2.0
 """Opening is many steps, and may take so long even where each call has less."""
 
@@ -119,12 +119,12 @@ async def database_of(url: EngineUrl) -> AsyncIterator[Place]:
 
 
 async def let_go(client: Client, patience: float) -> None:
-    """Close a client within `patience`, also when the server no longer answers."""
+    """Close a client within about `patience`, also when the server no longer answers."""
     # What has waited in vain is given up, and not tried again: the farewell of its sessions, then
     # of its cursors; closing the sockets waits for nobody. Their tasks end by themselves.
-    for share in FAREWELLS:
+    for seconds in (patience / 2, patience / 2, SOCKETS_S):
         try:
-            async with asyncio.timeout(patience * share):
+            async with asyncio.timeout(seconds):
                 return await client.close()
         except (TimeoutError, PyMongoError):
             continue
