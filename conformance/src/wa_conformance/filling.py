@@ -28,6 +28,14 @@ FOREIGN_CLOCK_US = 5_000_000
 """How far the clock of another machine may be behind this one's."""
 
 
+def moment(took: float, *, least: float = 0.3) -> str:
+    """Return a short timeout that leaves opening time enough where opening and more `took` so long.
+
+    An engine's timeout bounds connecting too, and on a busy machine that takes its time.
+    """
+    return f"{max(least, min(3 * took, 3.0)):.2g}"
+
+
 def value_of(key: str) -> bytes:
     """Make a value that tells which key it belongs to."""
     return b"value of " + key.encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -24,12 +25,10 @@ from wa_core.storage import Batch, Entry, Lease
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
 from wa_conformance.corpus import HOSTILE
-from wa_conformance.filling import demand, expect_everything, fill, open_when_free, over
+from wa_conformance.filling import demand, expect_everything, fill, moment, open_when_free, over
 from wa_conformance.probe import GRACE_S, Probe
 
-IMPATIENT_S = "1"
-"""Long enough to connect and open on a busy machine: it bounds that, too."""
-LEASED_S = "2"
+LEASED_S = 1.0
 """Long enough for a slow disk to write down a lease."""
 
 PATIENCE = 20
@@ -43,11 +42,13 @@ async def _silence(
     bench: Bench, *, held: bool = False, records: int = 0
 ) -> AsyncIterator[tuple[Probe, Lease | None]]:
     """Open an engine that waits a moment only, and let its backend fall silent."""
+    began = time.monotonic()
     writer = await bench.open()
     await fill(bench, writer, {"k": b"1", "k/1": b"2"})
     await fill(bench, writer, [f"scan/{number}" for number in range(records)])
     await writer.close()
-    engine = await bench.open(timeout=LEASED_S if held else IMPATIENT_S)
+    took = time.monotonic() - began
+    engine = await bench.open(timeout=moment(took, least=LEASED_S) if held else moment(took))
     lease = await engine.acquire("worker", 60) if held else None
     engine.program.gap("the backend was silenced behind the engine's back")
     await bench.hooks.stall(engine.engine)
@@ -127,10 +128,11 @@ async def scans_end_in_time(bench: Bench) -> None:
 @check("F1", Need.STALL, also=("S1",))
 async def scans_that_have_begun_end_in_time(bench: Bench) -> None:
     """When the backend falls silent in the middle of a scan, its next step ends in time."""
+    began = time.monotonic()
     writer = await bench.open()
     await fill(bench, writer, [f"scan/{number}" for number in range(600)], chunk=600)
     await writer.close()
-    engine = await bench.open(timeout=IMPATIENT_S)
+    engine = await bench.open(timeout=moment(time.monotonic() - began))
     engine.program.gap("the backend was silenced behind the engine's back")
     async with aclosing(engine.engine.scan()) as begun:
         await anext(begun)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from wa_core.errors import CorruptRecordError, EngineUnavailableError
@@ -10,11 +11,8 @@ from wa_core.storage import Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
-from wa_conformance.filling import demand, fill
+from wa_conformance.filling import demand, fill, moment
 from wa_conformance.probe import Probe
-
-IMPATIENT_S = "1"
-"""The timeout of an engine whose backend is about to fall silent."""
 
 
 @check("G1")
@@ -169,10 +167,11 @@ async def a_silent_backend_is_no_end_of_a_scan(bench: Bench) -> None:
 
 async def _silent(bench: Bench) -> Probe:
     """Open an engine that has read nothing yet, in front of a backend that went silent."""
+    began = time.monotonic()
     writer = await bench.open()
     await writer.set("k", b"written before")
     await writer.close()
-    engine = await bench.open(timeout=IMPATIENT_S)
+    engine = await bench.open(timeout=moment(time.monotonic() - began))
     engine.program.gap("the backend was silenced behind the engine's back")
     await bench.hooks.stall(engine.engine)
     return engine
