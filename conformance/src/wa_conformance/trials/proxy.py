@@ -55,10 +55,12 @@ class Proxy:
     ) -> None:
         self._stop_listening()
         await _some_turns()
+        # One of them may be about to listen again.
         tasks = [*self._tasks, *self._links]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._stop_listening()
         await _some_turns()
         if self._reserve is not None:
             self._reserve.close()
@@ -115,7 +117,11 @@ class Proxy:
         return True
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, sock=_bound(self.port))
+        # Known before it listens: whoever is cancelled while it begins to leaves it to be closed.
+        self._server = await asyncio.start_server(
+            self._accept, sock=_bound(self.port), start_serving=False
+        )
+        await self._server.start_serving()
 
     async def _listen_after(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -40,6 +40,9 @@ def driver_errors() -> Iterator[None]:
     except driver.RedisClusterException as exc:
         raise EngineUnavailableError("the redis cluster cannot be reached") from _bare(exc)
     except driver.RedisError as exc:
+        if "OOM command not allowed" in str(exc):
+            # A script that meets the limit says so in its own words.
+            raise EngineUnavailableError("redis is out of memory: raise maxmemory") from _bare(exc)
         word = str(exc).partition(" ")[0]
         if word in _PASSING or isinstance(exc, driver.ClusterError):
             raise EngineUnavailableError(_PASSING.get(word, "the redis cluster moves")) from exc
