@@ -22,6 +22,16 @@ from benchmarks.subject import group_of
 
 pytestmark = pytest.mark.once
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+QUICK = {"sqlite"}
+"""Whose items are all run in every test run; those of the others take a minute each."""
+IN_TURN = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if kind.name in QUICK else pytest.mark.soak)
+        for kind in KINDS.values()
+    ],
+    ids=lambda kind: kind.name,
+)
 EMPTY = Dataset("empty", lambda amounts: iter(()))
 
 
@@ -79,7 +89,7 @@ async def test_a_dataset_is_filled_once_on_each_side(kind: Kind, tmp_path: Path)
         assert [await ours.scan(), await floor.scan()] == [TINY.few_keys] * 2
 
 
-@EVERY_KIND
+@IN_TURN
 def test_every_item_of_a_server_runs_and_has_its_place_on_the_page(
     kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
