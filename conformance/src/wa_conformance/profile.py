@@ -15,6 +15,8 @@ class Profile:
     name: str
     examples: int
     """Programs that the state machine tries."""
+    programs_s: float
+    """How long such programs are begun: behind a URL, a slow store gets through fewer of them."""
     steps: int
     """Steps of one such program."""
     kills: int
@@ -30,14 +32,31 @@ class Profile:
 
 
 QUICK = Profile(
-    "quick", examples=12, steps=20, kills=10, rounds=10, keys=5_000, tasks=50, patience_s=120
+    "quick",
+    examples=12,
+    programs_s=60,
+    steps=20,
+    kills=10,
+    rounds=10,
+    keys=5_000,
+    tasks=50,
+    patience_s=120,
 )
 FULL = Profile(
-    "full", examples=100, steps=40, kills=200, rounds=50, keys=50_000, tasks=1_000, patience_s=900
+    "full",
+    examples=100,
+    programs_s=60,
+    steps=40,
+    kills=200,
+    rounds=50,
+    keys=50_000,
+    tasks=1_000,
+    patience_s=900,
 )
 SOAK = Profile(
     "soak",
     examples=5_000,
+    programs_s=36_000,
     steps=200,
     kills=2_000,
     rounds=500,
