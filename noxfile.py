@@ -101,18 +101,20 @@ def tests(session: nox.Session, version: str) -> None:
 
 
 @nox.session
-@nox.parametrize("target", TARGETS, ids=[target.label for target in TARGETS])
-def conformance(session: nox.Session, target: Target) -> None:
+@nox.parametrize("target", [target.text for target in TARGETS], ids=[t.label for t in TARGETS])
+def conformance(session: nox.Session, target: str) -> None:
     """Judge each engine by every clause of the contract."""
-    judge(session, target, REPORT / f"conformance-{target.label}.xml")
+    judge(session, Target(target), "conformance")
 
 
 @nox.session
-@nox.parametrize("part", ["tests", *DISTRIBUTED], ids=["tests", *(t.label for t in DISTRIBUTED)])
-def distributed(session: nox.Session, part: str | Target) -> None:
+@nox.parametrize(
+    "part", ["", *(t.text for t in DISTRIBUTED)], ids=["tests", *(t.label for t in DISTRIBUTED)]
+)
+def distributed(session: nox.Session, part: str) -> None:
     """Judge the engines on servers of several processes, and run the tests that need such."""
-    if isinstance(part, Target):
-        judge(session, part, REPORT / f"distributed-{part.label}.xml")
+    if part:
+        judge(session, Target(part), "distributed")
     else:
         junit = f"--junitxml={REPORT / 'distributed-tests.xml'}"
         run(session, "pytest", "-n", "2", "-m", "distributed", junit, *session.posargs)
@@ -126,8 +128,9 @@ def trials(session: nox.Session) -> None:
     run(session, "pytest", *marks, junit, *session.posargs, env={"WA_TRIALS": "full"})
 
 
-def judge(session: nox.Session, target: Target, junit: Path) -> None:
+def judge(session: nox.Session, target: Target, stage: str) -> None:
     """Run the full profile on a target, on servers of its own."""
+    junit = REPORT / f"{stage}-{target.label}.xml"
     if not servers_present(session, target):
         session.skip("a server is not installed")
     REPORT.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from wa_core.storage import Batch
 from wa_conformance.filling import demand, positions
 from wa_conformance.model import GREATEST, in_order
 from wa_conformance.probe import Probe
+from wa_conformance.violation import Violation
 
 SLOTS = 14
 STATE = "state"
@@ -58,6 +59,10 @@ def _value(seed: int, number: int, slot: int) -> bytes:
     return f"{number}/{slot}/".encode() + dice.randbytes(size)
 
 
+async def _generation_of(engine: Probe) -> int:
+    return int(await engine.get(STATE) or b"0")
+
+
 class Witness:
     """Looks at a session after each kill, and remembers what it saw before."""
 
@@ -75,8 +80,21 @@ class Witness:
         With `kept=False` what was acknowledged may be lost, but never in part.
         """
         engine.program.gap("a writing process was killed")
-        text = await engine.get(STATE)
-        number = 0 if text is None else int(text)
+        number = await _generation_of(engine)
+        try:
+            await self._expect_moment(engine, number, acknowledged=acknowledged, kept=kept)
+        except Violation:
+            # What was on its way to a server when its writer died may have landed meanwhile.
+            arrived = await _generation_of(engine)
+            if arrived != number + 1:
+                raise
+            number = arrived
+            await self._expect_moment(engine, number, acknowledged=acknowledged, kept=kept)
+        self.seen = number
+
+    async def _expect_moment(
+        self, engine: Probe, number: int, *, acknowledged: int, kept: bool
+    ) -> None:
         told = f"the writer was told that generation {acknowledged} is kept"
         if kept:
             before = f"generation {number} is there, {self.seen} was before"
@@ -86,7 +104,6 @@ class Witness:
         await self._expect_whole(engine, number)
         if self._scans and number:
             self._expect_places(engine, number, await positions(engine))
-        self.seen = number
 
     async def _expect_whole(self, engine: Probe, number: int) -> None:
         wanted = expected(self._seed, number)
