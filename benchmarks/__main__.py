@@ -100,7 +100,8 @@ async def _server(kind: Kind, options: argparse.Namespace, folder: Path) -> Reco
             _command(options, kind.name),
             rounds=amounts.rounds,
             seconds=perf_counter() - begun,
-            backend=rig.backend.origin,
+            # Its version; the path of the program is this machine's own.
+            backend=rig.backend.origin.partition(" (")[0],
         )
     return {"facts": {**facts, "durable": kind.durable}, "items": items}
 
