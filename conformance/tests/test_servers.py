@@ -27,6 +27,8 @@ from wa_conformance.servers.binaries import WHEELS
 from wa_conformance.servers.bson import command
 from wa_conformance.servers.redis import talk
 
+pytestmark = pytest.mark.once
+
 SINGLE = ("redis-6.2", "redis-7", "mongo", "mongo-rs", "postgres", "mariadb")
 
 

@@ -12,6 +12,8 @@ from wa_conformance.trials.__main__ import main
 from wa_conformance.trials.failover import try_failover
 from wa_conformance.violation import Violation
 
+pytestmark = pytest.mark.once
+
 
 class Leader(Machine):
     """A machine whose follower takes over at once; what was in its memory is gone."""

@@ -10,6 +10,8 @@ from wa_conformance.target import parse_target
 from wa_conformance.trials.kills import try_kills
 from wa_conformance.violation import Violation
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

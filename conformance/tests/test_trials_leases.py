@@ -10,6 +10,8 @@ from wa_conformance.trials.chronicle import Chronicle
 from wa_conformance.trials.leases import try_leases
 from wa_conformance.violation import Violation
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

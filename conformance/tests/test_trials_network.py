@@ -16,6 +16,8 @@ from toy_server import (
 from wa_conformance.trials.network import try_network
 from wa_conformance.violation import Violation
 
+pytestmark = pytest.mark.once
+
 TIMEOUT_S = 0.2
 
 

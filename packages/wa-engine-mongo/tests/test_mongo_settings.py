@@ -11,6 +11,8 @@ from wa_engine_mongo import MongoEngine
 from wa_engine_mongo.place import RECORDS
 from wa_engine_mongo.provider import connect
 
+pytestmark = pytest.mark.once
+
 
 async def test_a_server_with_its_journal_gives_power(place: str) -> None:
     async with await open_engine(place) as engine:

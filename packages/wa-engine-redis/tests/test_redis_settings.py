@@ -13,6 +13,8 @@ from wa_core.errors import EngineConfigError, EngineUnavailableError
 from wa_core.storage import Durability, open_engine
 from wa_engine_redis import RedisEngine
 
+pytestmark = pytest.mark.once
+
 
 @contextmanager
 def server_with(**settings: str) -> Iterator[str]:

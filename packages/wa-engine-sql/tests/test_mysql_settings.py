@@ -12,6 +12,8 @@ from wa_conformance.servers import MariaDbServer, needed
 from wa_core.errors import EngineConfigError
 from wa_core.storage import Durability, open_engine
 
+pytestmark = pytest.mark.once
+
 
 @contextmanager
 def server_with(settings: dict[str, object]) -> Iterator[str]:

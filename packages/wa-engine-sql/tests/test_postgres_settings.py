@@ -18,6 +18,8 @@ from wa_core.errors import (
 )
 from wa_core.storage import Durability, list_sessions, open_engine
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("setting", "level"),
