@@ -264,6 +264,9 @@ def soak(session: nox.Session) -> None:
 @nox.session
 def lock(session: nox.Session) -> None:
     """Resolve requirements.lock for every supported Python and platform, with hashes."""
+    # The lock holds what the index has for everybody, not the few files that lie on one machine.
+    for local in ("UV_INDEX", "UV_FIND_LINKS"):
+        session.env[local] = ""
     ours = [arg for member in MEMBERS for arg in ("--no-emit-package", member.dist)]
     uv(
         session,
