@@ -109,7 +109,11 @@ class SqliteDialect:
     def abort(self, line: Line) -> None:
         """Let the thread close the file when it gets there."""
         self._found.pop(id(line.driver), None)
-        line.driver.stop()
+        # From a thread without a loop: aiosqlite then reports the end to nobody. Ours may be closed
+        # by then, and its thread would die of that.
+        stopper = threading.Thread(target=line.driver.stop, name="wa-sql-abort")
+        stopper.start()
+        stopper.join()
 
     async def install(self, line: Line) -> None:
         """Make the tables in write-ahead mode."""
