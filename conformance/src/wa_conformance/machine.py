@@ -36,7 +36,7 @@ from wa_conformance.probe import Probe
 from wa_conformance.violation import Violation
 
 T = TypeVar("T")
-PARTS = 4
+PARTS = 10
 """In how many parts the programs come; the first is always tried."""
 
 _log = logging.getLogger(__name__)
