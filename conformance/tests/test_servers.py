@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,6 @@ def redis() -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("kind", SINGLE)
 def test_a_server_lives_dies_comes_back_on_its_port_and_leaves_nothing(kind: str) -> None:
     with needed(kind) as server:
@@ -54,6 +54,17 @@ def test_a_server_lives_dies_comes_back_on_its_port_and_leaves_nothing(kind: str
     assert last[0] != first[0]
     assert not any(map(alive, last))
     assert not folder.exists()
+
+
+def test_servers_that_start_at_the_same_time_do_not_disturb_each_other() -> None:
+    def begin_and_end() -> int:
+        with needed("mariadb") as server:
+            return server.node.port
+
+    with ThreadPoolExecutor(4) as together:
+        started = [together.submit(begin_and_end) for _ in range(8)]
+
+    assert all(one.result() for one in started)
 
 
 def test_what_was_written_is_there_after_a_kill_and_a_restart(redis: Server) -> None:

@@ -24,6 +24,7 @@ MARIADB = Product(
 DATABASE = "wa"
 _INSTALLERS = ("mariadb-install-db", "mysql_install_db")
 _GREETING = 10
+_SCRATCH = "scratch"
 _PATIENCE_S = 5.0
 
 
@@ -39,7 +40,8 @@ class MariaDbNode(Process):
 
     def prepare(self, data: Path) -> None:
         """Make the system tables."""
-        words = (f"--user={getpass.getuser()}", f"--datadir={data}")
+        self._own(_SCRATCH)
+        words = (f"--user={getpass.getuser()}", f"--datadir={data}", self._scratch())
         if "mariadb" not in self._program.path.resolve().name:
             self.run_tool(self._program.path, "--no-defaults", "--initialize-insecure", *words)
             return
@@ -56,6 +58,7 @@ class MariaDbNode(Process):
             "--no-defaults",
             f"--user={getpass.getuser()}",
             f"--datadir={self.data}",
+            self._scratch(),
             f"--port={self.port}",
             f"--bind-address={LOOPBACK}",
             f"--socket={self.folder / 'socket'}",
@@ -68,6 +71,11 @@ class MariaDbNode(Process):
         """It greets."""
         with socket.create_connection((LOOPBACK, self.port), _PATIENCE_S) as connection:
             return connection.recv(5)[4:] == bytes([_GREETING])
+
+    def _scratch(self) -> str:
+        # A server that begins clears the folder of temporary tables, its neighbours' too:
+        # in a folder that they share, one makes the other fail, or crash.
+        return f"--tmpdir={self.folder / _SCRATCH}"
 
     def _installer(self) -> Path:
         beside = self._program.path.resolve().parent
