@@ -13,8 +13,9 @@ import wa_engine_file.places
 import wa_engine_file.provider
 from wa_core.errors import EngineConfigError, InvalidUrlError
 from wa_core.storage import Durability, open_engine
+from wa_core.storage.medium import is_in_memory
 from wa_engine_file.disk import Disk
-from wa_engine_file.places import folds_names, is_in_memory
+from wa_engine_file.places import folds_names
 
 MEMORY = "/dev/shm"
 

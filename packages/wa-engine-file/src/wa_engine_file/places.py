@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 
 from wa_core.errors import EngineConfigError
 
 from wa_engine_file.disk import FOLDER_MODE, Disk
 from wa_engine_file.keys import CONTROL, Spelling
 
-_IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _PROBE = "probe-É"
 _PROBE_FOLDED = ("probe-é", "PROBE-É", "probe-E\u0301")
 
@@ -57,18 +55,6 @@ def make_base(disk: Disk, base: str) -> None:
         raise EngineConfigError("symlink in the store", f"remove ./{CONTROL}")
     if os.stat(base).st_mode & 0o077:
         os.chmod(base, FOLDER_MODE)
-
-
-def is_in_memory(path: str) -> bool:
-    """Tell whether a file system forgets everything without power, as far as can be known."""
-    device = os.stat(path).st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    with suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8") as mounts:
-        for line in mounts:
-            mount, _, source = line.partition(" - ")
-            if mount.split()[2] == wanted:
-                return source.split()[0] in _IN_MEMORY
-    return False
 
 
 def folds_names(folder: str) -> bool:

@@ -12,13 +12,14 @@ import threading
 
 from wa_core.errors import EngineConfigError, InvalidUrlError
 from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+from wa_core.storage.medium import is_in_memory
 
 from wa_engine_file.disk import Disk
 from wa_engine_file.engine import FileEngine
 from wa_engine_file.faults import file_errors
 from wa_engine_file.keys import CONTROL, Spelling
 from wa_engine_file.lock import WriterLock
-from wa_engine_file.places import folds_names, is_in_memory, make_base, session_folder, sessions_in
+from wa_engine_file.places import folds_names, make_base, session_folder, sessions_in
 from wa_engine_file.reader import FileReader, Watch
 from wa_engine_file.store import Store
 

@@ -64,8 +64,7 @@ _SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
     "wa_deep": (("key", "varbinary(512)"),),
 }
 _SHOWN = tuple(f"SHOW CREATE TABLE {name}" for name in _SHAPES)
-"""Not information_schema.columns: MariaDB writes what that says to a temporary file, and a 10.11.19
-has crashed while it removed one."""
+"""Not information_schema.columns: MariaDB writes what that says to a temporary file first."""
 _SETTINGS = (
     *("innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method"),
     *("log_bin", "sync_binlog", "binlog_format", "max_allowed_packet"),

@@ -21,11 +21,11 @@ from wa_core.errors import (
     WaError,
 )
 from wa_core.storage import Durability
+from wa_core.storage.medium import is_in_memory
 
 from wa_engine_sql import sqlite_rows, sqlite_schema
 from wa_engine_sql.change import Change
 from wa_engine_sql.dialect import Line, Row, Settings
-from wa_engine_sql.machine import is_in_memory
 from wa_engine_sql.promise import Weakness, promised
 from wa_engine_sql.sqlite_rows import Abandoned
 
