@@ -23,6 +23,9 @@ from wa_core.errors import (
     InvalidUrlError,
     LeaseHeldError,
     ReadOnlyError,
+    SessionArrivingError,
+    SessionLeavingError,
+    SessionMovedError,
     StorageError,
     StoreVersionError,
     UnknownEngineError,
@@ -55,6 +58,9 @@ EXAMPLES: list[WaError] = [
     InvalidUrlError(f"timeout of {PHONE}", f"not {PHONE!r}"),
     LeaseHeldError(f"worker of {PHONE}", 3.0),
     ReadOnlyError(),
+    SessionArrivingError(f"file:/data/{PHONE}", f"{PHONE} does not answer"),
+    SessionLeavingError(f"redis://host#{PHONE}"),
+    SessionMovedError(f"redis://host#{PHONE}"),
     StorageError(f"the entry of {PHONE}"),
     StoreVersionError(9, 1),
     UnknownEngineError(f"x{PHONE}", f"wa-engine-x{PHONE}", ("memory",)),
@@ -78,7 +84,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
 def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
     drawn = set(re.findall(r"(\w+Error)\b", errors.__doc__ or ""))
 
-    assert drawn - {"ValueError", "LookupError"} == {kind.__name__ for kind in ALL}
+    assert drawn - {"ValueError", "LookupError", "ImportError"} == {kind.__name__ for kind in ALL}
 
 
 def test_only_what_may_heal_by_itself_is_retryable() -> None:

@@ -9,6 +9,7 @@ The branches say who must act; the leaves say what happened.
     │   ├── InvalidPositionError        also a ValueError
     │   ├── InvalidUrlError             also a ValueError
     │   ├── EngineClosedError
+    │   ├── MissingExtraError           also an ImportError
     │   ├── ReadOnlyError
     │   └── UnsupportedError            the engine does not claim this
     ├── ProtocolError               the peer broke the protocol
@@ -21,6 +22,9 @@ The branches say who must act; the leaves say what happened.
         ├── EngineUnavailableError      retryable
         ├── FencedError
         ├── LeaseHeldError              retryable
+        ├── SessionArrivingError        half of a move: it opens elsewhere
+        ├── SessionLeavingError         a move waits for the worker to stop
+        ├── SessionMovedError           it lives elsewhere now
         ├── StoreVersionError
         ├── UnknownEngineError          also a LookupError
         └── ValueTooLargeError
@@ -163,6 +167,19 @@ class EngineClosedError(UsageError):
         return "this engine is closed: open it again with open_engine(url)"
 
 
+class MissingExtraError(UsageError, ImportError):
+    """This needs a package that only an extra of wa-core brings."""
+
+    code = "missing-extra"
+
+    def __init__(self, extra: str) -> None:
+        super().__init__(extra)
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"this needs more than wa-core alone: pip install 'wa-core[{self.extra}]'"
+
+
 class ReadOnlyError(UsageError):
     """A write on an engine that was opened for reading."""
 
@@ -266,6 +283,48 @@ class LeaseHeldError(StorageError):
 
     def __str__(self) -> str:
         return f"the lease is held by {masked(self.holder)!r} for {self.expires_in:.1f} s more"
+
+
+class SessionArrivingError(StorageError):
+    """The session is being moved here, and is not here yet; its source is the side that opens."""
+
+    code = "session-arriving"
+
+    def __init__(self, source: str, reason: str = "the copy is not complete") -> None:
+        super().__init__(source, reason)
+        self.source, self.reason = source, reason
+
+    def __str__(self) -> str:
+        return masked(
+            f"this session is arriving from {self.source}: {self.reason}. "
+            "Run the same wa-migrate again, it goes on where it stopped"
+        )
+
+
+class SessionLeavingError(StorageError):
+    """A move to another store waits until the worker of this session stops."""
+
+    code = "session-leaving"
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.target = target
+
+    def __str__(self) -> str:
+        return masked(f"this session is about to move to {self.target}: stop work and let it go")
+
+
+class SessionMovedError(StorageError):
+    """The session was moved to another store; opening what is left here would ruin both."""
+
+    code = "session-moved"
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.target = target
+
+    def __str__(self) -> str:
+        return masked(f"this session was moved: open it at {self.target}")
 
 
 class StoreVersionError(StorageError):
