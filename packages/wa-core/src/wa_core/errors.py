@@ -11,17 +11,20 @@ The branches say who must act; the leaves say what happened.
     │   ├── EngineClosedError
     │   ├── MissingExtraError           also an ImportError
     │   ├── ReadOnlyError
+    │   ├── TransactionError            of the records of a state
     │   └── UnsupportedError            the engine does not claim this
     ├── ProtocolError               the peer broke the protocol
     ├── ServerError                 the server said no
     ├── TransportError              the line is down
     └── StorageError                the operator: look at the store
         ├── CorruptRecordError
+        ├── DamagedSessionError         records without credentials
         ├── EngineBusyError
         ├── EngineConfigError
         ├── EngineUnavailableError      retryable
         ├── FencedError
         ├── LeaseHeldError              retryable
+        ├── NoSessionError              nothing at all is there
         ├── SessionArrivingError        half of a move: it opens elsewhere
         ├── SessionLeavingError         a move waits for the worker to stop
         ├── SessionMovedError           it lives elsewhere now
@@ -189,6 +192,15 @@ class ReadOnlyError(UsageError):
         return "this engine is read-only: open it without read_only / ?readonly=1 to write"
 
 
+class TransactionError(UsageError):
+    """A transaction over the records of a state cannot go on; nothing of it was written."""
+
+    code = "transaction"
+
+    def __str__(self) -> str:
+        return f"this transaction cannot go on: {super().__str__()}"
+
+
 class UnsupportedError(UsageError):
     """The engine does not claim the clauses this call needs; nothing was changed."""
 
@@ -213,6 +225,22 @@ class CorruptRecordError(StorageError):
 
     def __str__(self) -> str:
         return masked(f"record {self.key!r} is damaged: {self.reason}")
+
+
+class DamagedSessionError(StorageError):
+    """The credentials are absent and other records are not: no session, and no room for one."""
+
+    code = "damaged-session"
+
+    def __init__(self, records: int) -> None:
+        super().__init__(records)
+        self.records = records
+
+    def __str__(self) -> str:
+        return (
+            f"{self.records} records are here and no credentials: restore session/creds from a "
+            "backup, or empty the session (engine.clear) to begin a new one"
+        )
 
 
 class EngineBusyError(StorageError):
@@ -325,6 +353,15 @@ class SessionMovedError(StorageError):
 
     def __str__(self) -> str:
         return masked(f"this session was moved: open it at {self.target}")
+
+
+class NoSessionError(StorageError):
+    """The store is reachable and empty."""
+
+    code = "no-session"
+
+    def __str__(self) -> str:
+        return "there is no session here: check the URL, or begin one with create=True"
 
 
 class StoreVersionError(StorageError):
