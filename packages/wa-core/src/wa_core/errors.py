@@ -24,11 +24,15 @@ The branches say who must act; the leaves say what happened.
         ├── EngineUnavailableError      retryable
         ├── FencedError
         ├── LeaseHeldError              retryable
+        ├── MoveConflictError           a target of wa-migrate holds something else
+        ├── MoveMismatchError           what arrived is not what was sent
         ├── NoSessionError              nothing at all is there
         ├── SessionArrivingError        half of a move: it opens elsewhere
         ├── SessionLeavingError         a move waits for the worker to stop
         ├── SessionMovedError           it lives elsewhere now
+        ├── SourceChangedError          somebody writes what wa-migrate copies
         ├── StoreVersionError
+        ├── TargetUnfitError            what wa-migrate should copy has no place there
         ├── UnknownEngineError          also a LookupError
         └── ValueTooLargeError
 
@@ -313,6 +317,32 @@ class LeaseHeldError(StorageError):
         return f"the lease is held by {masked(self.holder)!r} for {self.expires_in:.1f} s more"
 
 
+class MoveConflictError(StorageError):
+    """The target holds records that the source does not have like that; nothing was written."""
+
+    code = "move-conflict"
+
+    def __init__(self, found: str, help_: str) -> None:
+        super().__init__(found, help_)
+        self.found, self.help = found, help_
+
+    def __str__(self) -> str:
+        return masked(f"the target holds {self.found}: {self.help}")
+
+
+class MoveMismatchError(StorageError):
+    """Source and target are not equal after the copy; the target does not open."""
+
+    code = "move-mismatch"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return masked(f"the copy is not what was sent: {self.reason}. The source is the session")
+
+
 class SessionArrivingError(StorageError):
     """The session is being moved here, and is not here yet; its source is the side that opens."""
 
@@ -364,6 +394,18 @@ class NoSessionError(StorageError):
         return "there is no session here: check the URL, or begin one with create=True"
 
 
+class SourceChangedError(StorageError):
+    """The source was written while it was copied: a worker is alive that holds no lease."""
+
+    code = "source-changed"
+
+    def __str__(self) -> str:
+        return (
+            "the source changed while it was copied: stop the program that uses it, then run the "
+            "same wa-migrate again. Nothing was decided, the source is the session"
+        )
+
+
 class StoreVersionError(StorageError):
     """The store was written by a newer contract [N3]."""
 
@@ -378,6 +420,19 @@ class StoreVersionError(StorageError):
             f"the store has version {self.found}, this package knows up to {self.known}: "
             "upgrade the engine package; nothing was touched"
         )
+
+
+class TargetUnfitError(StorageError):
+    """The target has no place for something of the source; nothing was written."""
+
+    code = "target-unfit"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return masked(f"the target cannot take this session: {self.reason}")
 
 
 class UnknownEngineError(StorageError, LookupError):

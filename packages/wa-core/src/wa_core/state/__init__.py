@@ -1,3 +1,43 @@
-"""The state of a session: typed records over an engine."""
+"""The state of a session: typed records over an engine.
+
+`AuthState.open(engine)` is the door. Values lie in the store exactly as Baileys writes them.
+"""
 
 from __future__ import annotations
+
+from wa_core.crypto.keypair import KeyPair
+from wa_core.state.auth import AuthState
+from wa_core.state.creds import (
+    Account,
+    AccountSettings,
+    Creds,
+    Me,
+    SignalAddress,
+    SignalIdentity,
+    SignedPreKey,
+)
+from wa_core.state.identity import new_identity
+from wa_core.state.keystore import KeyStore
+from wa_core.state.policy import BATCHED, IMMEDIATE, TRANSACTIONAL, Policy
+from wa_core.state.prekeys import PreKeys
+from wa_core.state.transaction import Transaction
+
+__all__ = [
+    "BATCHED",
+    "IMMEDIATE",
+    "TRANSACTIONAL",
+    "Account",
+    "AccountSettings",
+    "AuthState",
+    "Creds",
+    "KeyPair",
+    "KeyStore",
+    "Me",
+    "Policy",
+    "PreKeys",
+    "SignalAddress",
+    "SignalIdentity",
+    "SignedPreKey",
+    "Transaction",
+    "new_identity",
+]

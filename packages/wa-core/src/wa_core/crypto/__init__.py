@@ -1,0 +1,3 @@
+"""Primitives: pure functions over bytes, with `cryptography` and nothing of Signal's libraries."""
+
+from __future__ import annotations
