@@ -1,0 +1,124 @@
+"""Every error that leaves one of our packages, in one tree.
+
+The branches say who must act; the leaves say what happened.
+
+    WaError
+    ├── UsageError                  the caller: fix the call
+    │   ├── InvalidKeyError             also a ValueError
+    │   ├── InvalidPageError            also a ValueError
+    │   ├── InvalidPositionError        also a ValueError
+    │   ├── InvalidUrlError             also a ValueError
+    │   ├── EngineClosedError
+    │   ├── MissingExtraError           also an ImportError
+    │   ├── ReadOnlyError
+    │   ├── TransactionError            of the records of a state
+    │   └── UnsupportedError            the engine does not claim this
+    ├── ProtocolError               the peer broke the protocol
+    ├── ServerError                 the server said no
+    ├── TransportError              the line is down
+    └── StorageError                the operator: look at the store
+        ├── CorruptRecordError
+        ├── DamagedSessionError         records without credentials
+        ├── EngineBusyError
+        ├── EngineConfigError
+        ├── EngineUnavailableError      retryable
+        ├── FencedError
+        ├── LeaseHeldError              retryable
+        ├── MoveConflictError           a target of wa-migrate holds something else
+        ├── MoveMismatchError           what arrived is not what was sent
+        ├── NoSessionError              nothing at all is there
+        ├── SessionArrivingError        half of a move: it opens elsewhere
+        ├── SessionLeavingError         a move waits for the worker to stop
+        ├── SessionMovedError           it lives elsewhere now
+        ├── SourceChangedError          somebody writes what wa-migrate copies
+        ├── StoreVersionError
+        ├── TargetUnfitError            what wa-migrate should copy has no place there
+        ├── UnknownEngineError          also a LookupError
+        └── ValueTooLargeError
+
+`code` is stable and meant for programs, `retryable` says whether the same call may succeed later
+without anybody acting. Facts are attributes; the sentence is made in `__str__`, without key
+material, values or whole phone numbers.
+"""
+
+from __future__ import annotations
+
+from wa_core.errors.storage import (
+    CorruptRecordError,
+    DamagedSessionError,
+    EngineBusyError,
+    EngineConfigError,
+    EngineUnavailableError,
+    FencedError,
+    LeaseHeldError,
+    MoveConflictError,
+    MoveMismatchError,
+    NoSessionError,
+    SessionArrivingError,
+    SessionLeavingError,
+    SessionMovedError,
+    SourceChangedError,
+    StoreVersionError,
+    TargetUnfitError,
+    UnknownEngineError,
+    ValueTooLargeError,
+)
+from wa_core.errors.tree import (
+    ProtocolError,
+    ServerError,
+    StorageError,
+    TransportError,
+    UsageError,
+    WaError,
+    masked,
+    shown,
+)
+from wa_core.errors.usage import (
+    EngineClosedError,
+    InvalidKeyError,
+    InvalidPageError,
+    InvalidPositionError,
+    InvalidUrlError,
+    MissingExtraError,
+    ReadOnlyError,
+    TransactionError,
+    UnsupportedError,
+)
+
+__all__ = [
+    "CorruptRecordError",
+    "DamagedSessionError",
+    "EngineBusyError",
+    "EngineClosedError",
+    "EngineConfigError",
+    "EngineUnavailableError",
+    "FencedError",
+    "InvalidKeyError",
+    "InvalidPageError",
+    "InvalidPositionError",
+    "InvalidUrlError",
+    "LeaseHeldError",
+    "MissingExtraError",
+    "MoveConflictError",
+    "MoveMismatchError",
+    "NoSessionError",
+    "ProtocolError",
+    "ReadOnlyError",
+    "ServerError",
+    "SessionArrivingError",
+    "SessionLeavingError",
+    "SessionMovedError",
+    "SourceChangedError",
+    "StorageError",
+    "StoreVersionError",
+    "TargetUnfitError",
+    "TransactionError",
+    "TransportError",
+    "UnknownEngineError",
+    "UnsupportedError",
+    "UsageError",
+    "ValueTooLargeError",
+    "WaError",
+    "masked",
+    "shown",
+]
