@@ -13,7 +13,7 @@ import pytest
 from wa_conformance.servers import PostgresServer, needed
 from wa_core.errors import EngineUnavailableError, LeaseHeldError
 from wa_core.storage import Batch, Engine, Lease, open_engine
-from wa_engine_sql import SqlEngine, postgres_rows
+from wa_engine_sql import SqlEngine, postgres_quick, postgres_rows
 
 _OPEN_TRANSACTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' "
@@ -23,11 +23,15 @@ _CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_da
 _STOPPED = """
 import asyncio, sys
 from wa_core.storage import Batch, open_engine
-from wa_engine_sql import postgres_rows
+from wa_engine_sql import postgres_quick, postgres_rows
+
+async def asks_first(*_):
+    return False
 
 async def main():
     engine = await open_engine(sys.argv[1])
     await engine.set("k", b"before")
+    postgres_quick.write = asks_first
     lease = await engine.acquire("stopped", 1)
 
     async def stop(db, ident, epoch):
@@ -103,15 +107,18 @@ async def test_deadlocks_and_serialization_failures_are_tried_again(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [asyncpg.DeadlockDetectedError("x"), asyncpg.SerializationError("x")]
-    commit = postgres_rows.commit
 
-    async def failing(db: Any, ident: int, epoch: int | None) -> None:
-        if failures:
-            raise failures.pop()
-        await commit(db, ident, epoch)
+    def failing(call: Any) -> Any:
+        async def fail(*args: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return await call(*args)
+
+        return fail
 
     async with await open_engine(database) as engine:
-        monkeypatch.setattr(postgres_rows, "commit", failing)
+        for module, name in ((postgres_rows, "commit"), (postgres_quick, "write")):
+            monkeypatch.setattr(module, name, failing(getattr(module, name)))
         await engine.set("k", b"1")
         assert await engine.get("k") == b"1"
         failures.extend(asyncpg.DeadlockDetectedError("x") for _ in range(99))

@@ -18,7 +18,7 @@ from wa_engine_sql.change import Change
 FORMAT = 1
 """The version of tables and rows that this package writes [N3]."""
 
-LARGE = 256 * 1024
+LARGE = 16 * 1024
 """A scan fetches larger values one by one, so that its memory stays bounded [S1]."""
 
 

@@ -28,7 +28,7 @@ from wa_engine_sql.faults import driver_errors
 from wa_engine_sql.folders import end_of
 from wa_engine_sql.place import Place, Share
 
-SCAN_CHUNK = 64
+SCAN_CHUNK = 1000
 
 
 class SqlEngine(Engine):

@@ -18,11 +18,13 @@ from asyncmy import errors
 from wa_core.errors import EngineUnavailableError, WaError
 from wa_core.storage import Durability
 
-from wa_engine_sql import mysql_faults, mysql_rows, mysql_schema
+from wa_engine_sql import mysql_faults, mysql_quick, mysql_rows, mysql_schema
 from wa_engine_sql.change import Change
 from wa_engine_sql.dialect import Line, Row, Settings
-from wa_engine_sql.mysql_text import STANDS_STILL_S, ask, wording_of
+from wa_engine_sql.mysql_quick import Known
+from wa_engine_sql.mysql_text import STANDS_STILL_S, Wording, ask, wording_of
 from wa_engine_sql.mysql_turn import Turn, begin
+from wa_engine_sql.pace import Pace
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.02
@@ -38,6 +40,7 @@ class MysqlDialect:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._found: dict[int, tuple[str, ...]] = {}
+        self._paces: dict[bytes, Pace[Known]] = {}
 
     def meaning(self, error: BaseException) -> WaError | None:
         """Say what an error of asyncmy means."""
@@ -134,9 +137,14 @@ class MysqlDialect:
     async def apply(self, line: Line, session: bytes, change: Change, epoch: int | None) -> None:
         """Make a change in one transaction; a deadlock is tried again."""
         for attempt in range(_ATTEMPTS):
+            pace = self._paces.setdefault(session, Pace())
             try:
+                if await _at_once(line.driver, pace, change, epoch):
+                    return
                 async with _turn(line.driver, session) as turn:
                     await turn.write(change, epoch)
+                    if pace.is_alone():
+                        pace.went(Known.after(turn, change))
                     return
             except errors.DatabaseError as exc:
                 if not mysql_faults.is_deadlock(exc):
@@ -169,15 +177,26 @@ class MysqlDialect:
         return await mysql_rows.sessions(line.driver)
 
 
+async def _at_once(db: Any, pace: Pace[Known], change: Change, epoch: int | None) -> bool:
+    wording = wording_of(db)
+    async with _rolled_back(db, wording):
+        return await mysql_quick.write(db, wording, pace, change, epoch)
+
+
 @asynccontextmanager
 async def _turn(db: Any, session: bytes) -> AsyncIterator[Turn]:
-    """Lock the session; whatever is not committed in the block is rolled back.
-
-    After a cancel nothing more is said: the connection is cut, which says it all.
-    """
+    """Lock the session; whatever is not committed in the block is rolled back."""
     wording = wording_of(db)
-    try:
+    async with _rolled_back(db, wording):
         yield await begin(db, session, wording)
+
+
+@asynccontextmanager
+async def _rolled_back(db: Any, wording: Wording) -> AsyncIterator[None]:
+    """Roll back after an error; after a cancel nothing more is said: the connection is cut, which
+    says it all."""
+    try:
+        yield
     except Exception as exc:
         if isinstance(exc, WaError) or mysql_faults.is_answer(exc):
             await ask(db, "ROLLBACK", *wording.after)

@@ -32,6 +32,7 @@ _TABLES = (
         name VARBINARY(256) NOT NULL UNIQUE,
         version INT NOT NULL,
         clock BIGINT NOT NULL DEFAULT 0,
+        turn BIGINT NOT NULL DEFAULT 0,
         deep TINYINT NOT NULL DEFAULT 0,
         epoch BIGINT NOT NULL DEFAULT 0,
         holder VARBINARY(1024) NOT NULL DEFAULT '',

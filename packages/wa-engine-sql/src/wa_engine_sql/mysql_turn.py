@@ -2,7 +2,8 @@
 
 The idea: the first message locks the row of the session, so that writers take turns, and a message
 that the network delays finds its transaction gone. The second carries the deletes, the records,
-the look at the lease and the commit. Only large values travel alone.
+the look at the lease and the commit. Only large values travel alone. Who knows the number of the
+last turn, because it was his, says all that in one message (`mysql_quick.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from wa_engine_sql.mysql_text import MESSAGE, NOW, Wording, ask, literal
 ALONE = MESSAGE // 2
 """From this size on a value is sent by itself and as it is: its digits might not fit a message."""
 _COLUMNS = "(session, `key`, npos, crc, h1, h2, h3, h4, value)"
-_TWO_ROWS = 1242
+TWO_ROWS = 1242
 """The error of a statement that finds two rows where one may be: our way to stop a message."""
 
 
@@ -32,7 +33,8 @@ class Placed:
     """A record at its place in the order."""
 
     record: Record
-    npos: int
+    npos: int | str
+    """A number, or an expression."""
 
     def values(self, ident: int) -> tuple[Any, ...]:
         """Return its row, but for the value."""
@@ -56,12 +58,15 @@ class Turn:
     clock: int
     now: int
     deep: bool
+    number: int
+    """Which turn of the session it is."""
 
     async def write(self, change: Change, epoch: int | None) -> None:
         """Make a change and commit it; with an epoch, only while its lease is current [L3]."""
         placed, last = _placed(change.puts, self.clock, self.now)
+        deep = int(self.deep or bool(change.deep))
         sending: list[str] = []
-        for step in self._steps(change, placed):
+        for step in self.steps(change, placed):
             if sending and (isinstance(step, Placed) or _size(sending) + len(step) > MESSAGE):
                 await ask(self.db, *sending)
                 sending = []
@@ -69,19 +74,21 @@ class Turn:
                 await self._send_alone(step)
             else:
                 sending.append(step)
-        if last != self.clock or (change.deep and not self.deep):
-            deep = int(self.deep or bool(change.deep))
-            sending.append(
-                f"UPDATE wa_sessions SET clock = {last}, deep = {deep} WHERE id = {self.ident}"
-            )
+        sending.append(
+            f"UPDATE wa_sessions SET turn = {self.number}, clock = {last}, deep = {deep} "
+            f"WHERE id = {self.ident}"
+        )
         await self._end(sending, epoch)
 
     async def clear(self) -> None:
         """Remove all records; clock and epoch stay, for positions and epochs are given once."""
         await self._end(
             [
-                _delete(table, index, f"t.session = {self.ident}")
-                for table, index in (("wa_records", "wa_key"), ("wa_deep", "wa_deep_key"))
+                *(
+                    _delete(table, index, f"t.session = {self.ident}")
+                    for table, index in (("wa_records", "wa_key"), ("wa_deep", "wa_deep_key"))
+                ),
+                f"UPDATE wa_sessions SET turn = {self.number} WHERE id = {self.ident}",
             ],
             None,
         )
@@ -122,21 +129,18 @@ class Turn:
                 f"SELECT COUNT(*) FROM wa_sessions WHERE id = {self.ident} "
                 f"AND epoch = {epoch} AND expires > {NOW}"
             )
-            statements = [
-                *statements,
-                f"SELECT IF(({current}) = 1, 1, (SELECT 1 UNION ALL SELECT 2))",
-            ]
+            statements = [*statements, stop_unless(f"({current}) = 1")]
         try:
             await ask(self.db, *statements, *more, *self._commit())
         except errors.DatabaseError as exc:
-            if epoch is None or exc.args[0] != _TWO_ROWS:
+            if epoch is None or exc.args[0] != TWO_ROWS:
                 raise
             raise FencedError(epoch) from None
 
     def _commit(self) -> tuple[str, ...]:
         return ("COMMIT", *self.wording.after)
 
-    def _steps(self, change: Change, placed: Sequence[Placed]) -> Iterator[str | Placed]:
+    def steps(self, change: Change, placed: Sequence[Placed]) -> Iterator[str | Placed]:
         """Yield statements, and the records that travel alone."""
         trees = [("wa_records", "wa_key"), *([("wa_deep", "wa_deep_key")] * self.deep)]
         for key in change.deletes:
@@ -177,7 +181,7 @@ class Turn:
 async def begin(db: Any, session: bytes, wording: Wording) -> Turn:
     """Begin a transaction in the session's turn; make the session if need be."""
     lock = (
-        f"SELECT id, version, clock, {NOW}, deep FROM wa_sessions "
+        f"SELECT id, version, clock, {NOW}, deep, turn FROM wa_sessions "
         f"WHERE name = {literal(session)} FOR UPDATE"
     )
     while not (found := (await ask(db, *wording.before, "START TRANSACTION", lock))[-1]):
@@ -187,10 +191,15 @@ async def begin(db: Any, session: bytes, wording: Wording) -> Turn:
             f"INSERT INTO wa_sessions (name, version) VALUES ({literal(session)}, {FORMAT}) "
             "ON DUPLICATE KEY UPDATE id = id",
         )
-    ident, version, clock, now, deep = found[0]
+    ident, version, clock, now, deep, turn = found[0]
     if version > FORMAT:
         raise StoreVersionError(version, FORMAT)
-    return Turn(db, wording, ident, clock, now, bool(deep))
+    return Turn(db, wording, ident, clock, now, bool(deep), turn + 1)
+
+
+def stop_unless(condition: str) -> str:
+    """Return a statement that ends the message when a condition does not hold."""
+    return f"SELECT IF({condition}, 1, (SELECT 1 UNION ALL SELECT 2))"
 
 
 def _placed(puts: Sequence[Record], clock: int, now: int) -> tuple[list[Placed], int]:

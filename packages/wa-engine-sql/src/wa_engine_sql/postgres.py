@@ -17,9 +17,10 @@ import asyncpg
 from wa_core.errors import EngineConfigError, EngineUnavailableError, StorageError, WaError
 from wa_core.storage import Durability
 
-from wa_engine_sql import postgres_rows, postgres_schema
+from wa_engine_sql import postgres_quick, postgres_rows, postgres_schema
 from wa_engine_sql.change import Change
 from wa_engine_sql.dialect import Line, Row, Settings
+from wa_engine_sql.pace import Pace
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.02
@@ -57,6 +58,7 @@ class PostgresDialect:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._idents: dict[bytes, int] = {}
+        self._paces: dict[bytes, Pace[int]] = {}
 
     def meaning(self, error: BaseException) -> WaError | None:
         """Say what an error of asyncpg means."""
@@ -138,9 +140,13 @@ class PostgresDialect:
         """Make a change in one transaction; a deadlock or a lost session is tried again."""
         for attempt in range(_ATTEMPTS):
             ident = await self._ident(line, session)
+            pace = self._paces.setdefault(session, Pace())
             try:
+                if await postgres_quick.write(line.driver, pace, ident, change, epoch):
+                    return
                 async with _transaction(line.driver, ident) as turn:
                     if await postgres_rows.write(line.driver, ident, change, turn):
+                        await postgres_quick.learn(line.driver, pace, ident)
                         await postgres_rows.commit(line.driver, ident, epoch)
                         return
                 del self._idents[session]

@@ -2,7 +2,8 @@
 
 The idea: a batch is three messages, whatever its size. The first locks the row of the session, so
 that writers take turns and a message that the network delays finds its transaction gone; the
-second carries all records as arrays; the third looks at the lease and commits in one breath.
+second carries all records as arrays; the third looks at the lease and commits in one breath. Who
+knows the number of the last turn, because it was his, says all that in one (`postgres_quick.py`).
 """
 
 from __future__ import annotations
@@ -26,34 +27,35 @@ from wa_engine_sql.folders import (
     level_of,
 )
 
-_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _ID = "(SELECT id FROM wa_sessions WHERE name = $1)"
 _TRIES = 3
 
 # A newer session divides by zero: what was locked need not be sent to be looked at.
 _LOCK = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; "
-    f"SELECT 1 / (version <= {FORMAT})::int, set_config('wa.turn', '{{turn}}', true) "
-    "FROM wa_sessions WHERE id = {ident} FOR UPDATE"
+    "UPDATE wa_sessions SET turn = turn + 1 WHERE id = {ident} "
+    f"RETURNING 1 / (version <= {FORMAT})::int, set_config('wa.turn', '{{turn}}', true)"
 )
 # Statements that change something name the turn, which ends with its transaction: one that comes
 # twice or late finds another turn, or none, and changes nothing.
 _TURN = "coalesce(current_setting('wa.turn', true), '') ="
 _FENCE = (
     "SELECT 1 / count(*) FROM wa_sessions "
-    f"WHERE id = {{}} AND epoch = {{}} AND expires > {_NOW}; COMMIT"
+    f"WHERE id = {{}} AND epoch = {{}} AND expires > {NOW}; COMMIT"
 )
-_PUT = f"""
+PUT = f"""
 WITH s AS (
-    UPDATE wa_sessions SET clock = CASE WHEN $2::bigint = 0 THEN clock
-        ELSE least(greatest(clock + 1, {_NOW}) + $2 - 1, {MAX_POSITION}) END
-    WHERE id = $1 AND {_TURN} $12 RETURNING id, clock - $2 AS base)
+    UPDATE wa_sessions SET turn = {{turn}}, clock = CASE WHEN $2::bigint = 0 THEN clock
+        ELSE least(greatest(clock + 1, {NOW}) + $2 - 1, {MAX_POSITION}) END
+    WHERE id = $1 AND {{condition}} RETURNING id, clock - $2 AS base)
 INSERT INTO wa_records (session, key, npos, crc, h1, h2, h3, h4, value)
 SELECT s.id, p.key, -coalesce(p.at, s.base + p.nth), p.crc, p.h1, p.h2, p.h3, p.h4, p.value
 FROM s, unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::int[], $7::bigint[], $8::bigint[],
     $9::bigint[], $10::bigint[], $11::bytea[]) AS p(key, at, nth, crc, h1, h2, h3, h4, value)
 ON CONFLICT (session, key) DO UPDATE
 SET npos = excluded.npos, crc = excluded.crc, value = excluded.value"""
+_PUT = PUT.format(turn="turn", condition=f"{_TURN} $12")
 _DELETE = f"""
 WITH d AS (DELETE FROM wa_deep WHERE session = $1 AND key >= $3 AND key < $4 AND {_TURN} $5),
     e AS (DELETE FROM wa_deep WHERE session = $1 AND key = $2 AND {_TURN} $5),
@@ -144,7 +146,7 @@ async def write(db: Any, ident: int, change: Change, turn: str) -> bool:
         else:
             await db.executemany(_DELETE, rows)
     for some in change.chunks():
-        if (await db.execute(_PUT, ident, *_columns(some), turn)).endswith(" 0"):
+        if (await db.execute(_PUT, ident, *columns(some), turn)).endswith(" 0"):
             return False
     if change.deep:
         await db.execute(_LIFT, ident, change.deep, turn)
@@ -153,7 +155,8 @@ async def write(db: Any, ident: int, change: Change, turn: str) -> bool:
     return True
 
 
-def _columns(puts: Sequence[Record]) -> tuple[object, ...]:
+def columns(puts: Sequence[Record]) -> tuple[object, ...]:
+    """Return records as the arrays that `PUT` takes, how many get a position from it in front."""
     given = 0
     nth = []
     for put in puts:
@@ -200,8 +203,8 @@ async def acquire(db: Any, session: bytes, holder: str, ttl: float) -> int:
     """Take the lease and return its epoch."""
     for _ in range(_TRIES):
         epoch = await db.fetchval(
-            f"UPDATE wa_sessions SET epoch = epoch + 1, holder = $2, expires = {_NOW} + $3 "
-            f"WHERE name = $1 AND expires <= {_NOW} RETURNING epoch",
+            f"UPDATE wa_sessions SET epoch = epoch + 1, holder = $2, expires = {NOW} + $3 "
+            f"WHERE name = $1 AND expires <= {NOW} RETURNING epoch",
             session,
             holder,
             round(ttl * 1e6),
@@ -209,7 +212,7 @@ async def acquire(db: Any, session: bytes, holder: str, ttl: float) -> int:
         if epoch is not None:
             return int(epoch)
         held = await db.fetchrow(
-            f"SELECT holder, expires - {_NOW} FROM wa_sessions WHERE name = $1", session
+            f"SELECT holder, expires - {NOW} FROM wa_sessions WHERE name = $1", session
         )
         if held is None:
             await make_session(db, session)
@@ -221,8 +224,8 @@ async def acquire(db: Any, session: bytes, holder: str, ttl: float) -> int:
 async def renew(db: Any, session: bytes, epoch: int, ttl: float) -> None:
     """Prolong the lease, or raise `FencedError`."""
     found = await db.fetchval(
-        f"UPDATE wa_sessions SET expires = {_NOW} + $3 "
-        f"WHERE name = $1 AND epoch = $2 AND expires > {_NOW} RETURNING 1",
+        f"UPDATE wa_sessions SET expires = {NOW} + $3 "
+        f"WHERE name = $1 AND epoch = $2 AND expires > {NOW} RETURNING 1",
         session,
         epoch,
         round(ttl * 1e6),

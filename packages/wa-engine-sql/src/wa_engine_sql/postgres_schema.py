@@ -25,6 +25,7 @@ _TABLES = (
         name bytea NOT NULL UNIQUE,
         version integer NOT NULL,
         clock bigint NOT NULL DEFAULT 0,
+        turn bigint NOT NULL DEFAULT 0,
         epoch bigint NOT NULL DEFAULT 0,
         holder text NOT NULL DEFAULT '',
         expires bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50)""",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +29,7 @@ from wa_core.storage.batch import Batch, Operation, Put
 from wa_core.storage.capabilities import Capabilities
 from wa_core.storage.keys import check_key, check_prefix
 from wa_core.storage.lease import Lease, check_holder, check_ttl
+from wa_core.storage.step import Step
 
 DEFAULT_TIMEOUT_S = 10.0
 
@@ -231,12 +232,15 @@ class Engine(ABC):
             raise EngineClosedError
         return await self._bounded(call)
 
-    async def _bounded(self, call: Coroutine[Any, Any, T]) -> T:
+    async def _bounded(self, call: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._timeout):
                 return await call
         except TimeoutError as exc:
-            raise EngineUnavailableError(f"no answer within {self._timeout:g} s") from exc
+            raise self._silence() from exc
+
+    def _silence(self) -> EngineUnavailableError:
+        return EngineUnavailableError(f"no answer within {self._timeout:g} s")
 
     async def _apply_in_turn(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         if self.orders_applies:
@@ -256,12 +260,18 @@ class Engine(ABC):
         self, source: AsyncGenerator[Entry, None]
     ) -> AsyncGenerator[Entry, None]:
         async with aclosing(source):
-            while (entry := await self._in_time(_next(source))) is not None:
-                yield entry
-
-
-async def _next(source: AsyncGenerator[Entry, None]) -> Entry | None:
-    return await anext(source, None)
+            while True:
+                self._check_open()
+                try:
+                    step = Step(source)
+                except TimeoutError as exc:
+                    raise self._silence() from exc
+                # Most entries are there already, and a clock for each would cost more than it.
+                if not step.is_done:
+                    await self._bounded(step)
+                if step.entry is None:
+                    return
+                yield step.entry
 
 
 def _check_page(name: str, value: int) -> None:

@@ -1,6 +1,8 @@
 -- Writing and removing index rows and values, for the scripts that change them.
 
-local values, rows, aged, folders = {}, {}, {}, {}
+-- What `put` and `index` have collected: values, rows for the two sets that hold every key, and the
+-- same rows by the folder that a key lies in. Scores are text, made once for all sets.
+local values, rows, aged, leaves = {}, {}, {}, {}
 
 -- Give a folder a sorted set of its own, out of the two that hold every key.
 local function build(folder)
@@ -21,21 +23,57 @@ local function build(folder)
   end
 end
 
--- Enter rows (score, key, score, key, ...) of one folder there and in all folders above it.
-local function enter(folder, list)
-  local is_large = false  -- above a folder with a sorted set of its own, all have one
-  while folder ~= '' do
-    is_large = is_large or call('EXISTS', BY_AGE .. folder) == 1
-    if is_large then
-      local cut, short = #folder + 1, {}
-      for i = 1, #list, 2 do
-        short[i], short[i + 1] = list[i], string.sub(list[i + 1], cut)
+-- The folders above the collected rows, and for each of their own the list of those above it.
+local function folders_above()
+  local names, chains, seen = {}, {}, {}
+  for leaf in pairs(leaves) do
+    local chain, folder = {}, leaf
+    while folder ~= '' do
+      chain[#chain + 1] = folder
+      if not seen[folder] then
+        seen[folder] = true
+        names[#names + 1] = folder
       end
-      each_of('ZADD', BY_AGE .. folder, short)
+      folder = folder_of(folder)
+    end
+    chains[leaf] = chain
+  end
+  return names, chains
+end
+
+-- The folders among these that have a sorted set of their own, each with an empty list.
+local function large(names)
+  local found = {}
+  for first = 1, #names, CHUNK do
+    local last = math.min(first + CHUNK - 1, #names)
+    for i, score in ipairs(call('ZMSCORE', FOLDERS, unpack(names, first, last))) do
+      if score then found[names[first + i - 1]] = {} end
+    end
+  end
+  return found
+end
+
+-- Enter the collected rows in the folders above them: one call for each sorted set.
+local function enter()
+  local names, chains = folders_above()
+  local lists = large(names)
+  for leaf, list in pairs(leaves) do
+    for _, folder in ipairs(chains[leaf]) do
+      local short = lists[folder]
+      if short then
+        local n, cut = #short, #folder + 1
+        for i = 1, #list, 2 do
+          short[n + i], short[n + i + 1] = list[i], string.sub(list[i + 1], cut)
+        end
+      end
+    end
+  end
+  for _, folder in ipairs(names) do
+    if lists[folder] then
+      each_of('ZADD', BY_AGE .. folder, lists[folder])
     elseif call('ZLEXCOUNT', ALL, from(folder), to(folder)) > SMALL then
       build(folder)
     end
-    folder = folder_of(folder)
   end
 end
 
@@ -45,22 +83,22 @@ local function flush()
   each('MSET', values)
   each_of('ZADD', ALL, rows)
   each_of('ZADD', BY_AGE, aged)
-  for folder, list in pairs(folders) do enter(folder, list) end
-  values, rows, aged, folders = {}, {}, {}, {}
+  enter()
+  values, rows, aged, leaves = {}, {}, {}, {}
 end
 
 local function index(key, position)
-  local n, folder = #rows, folder_of(key)
-  rows[n + 1], rows[n + 2] = 0, key
-  aged[n + 1], aged[n + 2] = -position, key
+  local n, folder, score = #rows, folder_of(key), written(-position)
+  rows[n + 1], rows[n + 2] = '0', key
+  aged[n + 1], aged[n + 2] = score, key
   if folder ~= '' then
-    local list = folders[folder]
+    local list = leaves[folder]
     if not list then
       list = {}
-      folders[folder] = list
+      leaves[folder] = list
     end
     local m = #list
-    list[m + 1], list[m + 2] = -position, key
+    list[m + 1], list[m + 2] = score, key
   end
 end
 
