@@ -25,11 +25,11 @@ def driver_errors(meaning: Meaning) -> Iterator[None]:
 
 def told(error: BaseException, meaning: Meaning) -> WaError:
     """Say what an error means: SQLAlchemy wraps the driver's, sometimes twice."""
-    for one in _chain(error):
+    for one in causes(error):
         found = meaning(one)
         if found is not None:
             return found
-    for one in _chain(error):
+    for one in causes(error):
         if isinstance(one, OSError):
             return EngineUnavailableError(f"no connection to the database ({type(one).__name__})")
         if isinstance(one, MemoryError):
@@ -37,7 +37,8 @@ def told(error: BaseException, meaning: Meaning) -> WaError:
     return StorageError(f"the database refused: {type(error).__name__}")
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk an error and all that it wraps, each once."""
     seen: list[BaseException] = []
     queue: list[BaseException | None] = [error]
     while queue:

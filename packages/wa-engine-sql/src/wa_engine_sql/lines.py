@@ -32,6 +32,12 @@ class HeldLine:
         self.driver = driver
         self.connection = connection
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether SQLAlchemy has let go of the connection: it does when a call is cut off."""
+        found = self.connection
+        return found is not None and (found.closed or found.invalidated)
+
     def drop(self) -> None:
         """Take the connection out of the pool for good, without a word to the server."""
         # Outside of SQLAlchemy's greenlets this is plain code that awaits nothing.
@@ -191,7 +197,7 @@ class Lines:
     def _take_back(self, line: HeldLine, error: BaseException | None) -> None:
         if line not in self._open:
             return  # closed meanwhile
-        if self._dialect.usable(line, error):
+        if not line.is_given_up and self._dialect.usable(line, error):
             self._idle.append(line)
         else:
             self._cut(line)
