@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
+from wa_conformance.baileys import install
 from wa_conformance.servers import ServerError
 from wa_core.errors import UnknownEngineError
 
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and after a whole run write the page of the documentation."""
     options = _parser().parse_args(arguments)
     if options.suite == "baileys":
-        return baileys.install()
+        return install()
     if options.suite == "page":
         _write(options.out or DOCS, {})
         return 0

@@ -6,34 +6,18 @@ works in a process of its own that takes its own times; see baileys.mjs.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import shutil
-import subprocess
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from wa_conformance.baileys import NodeProcess, library
+
 from benchmarks.subject import Pair
 
-PACKAGE = "@whiskeysockets/baileys"
-VERSION = "7.0.0-rc14"
 SCRIPT = Path(__file__).with_name("baileys.mjs")
 CREDENTIALS = "session/creds"
-LINE_LIMIT = 2**24
-
-
-def home() -> Path:
-    """Return the folder that the library is installed in."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "wa-bench" / f"baileys-{VERSION}"
-
-
-def library() -> Path:
-    """Return the file to import."""
-    return home() / "node_modules" / PACKAGE / "lib" / "index.js"
 
 
 def reason_not_to_run() -> str | None:
@@ -43,23 +27,10 @@ def reason_not_to_run() -> str | None:
     return None if library().exists() else "not installed: `./dev bench baileys` does"
 
 
-def install() -> int:
-    """Install the library with npm, without running any script of a package."""
-    npm = shutil.which("npm")
-    if npm is None:
-        print("no npm on PATH: install Node 20 or later")
-        return 1
-    home().mkdir(parents=True, exist_ok=True)
-    (home() / "package.json").write_text('{"private": true}\n', encoding="utf-8")
-    options = ("--ignore-scripts", "--omit=optional", "--omit=peer", "--no-audit", "--no-fund")
-    command = [npm, "install", *options, f"{PACKAGE}@{VERSION}"]
-    return subprocess.run(command, cwd=home(), check=False).returncode
-
-
 class BaileysPeer:
     """The library at work in its own process."""
 
-    def __init__(self, process: Process, *, safe: bool = False) -> None:
+    def __init__(self, process: NodeProcess, *, safe: bool = False) -> None:
         self._process = process
         self._safe = safe
 
@@ -75,12 +46,7 @@ class BaileysPeer:
         for key in laid_down:
             kind, _, name = _spelled(key).partition("/")
             os.close(os.open(f"{folder}/{kind}-{name}.json", os.O_WRONLY | os.O_CREAT, 0o600))
-        process = await asyncio.create_subprocess_exec(
-            *("node", str(SCRIPT), str(library()), str(folder)),
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=LINE_LIMIT,
-        )
+        process = await NodeProcess.start(SCRIPT, str(folder))
         return cls(process)
 
     async def put_all(self, batches: Sequence[Sequence[Pair]]) -> float:
@@ -104,21 +70,12 @@ class BaileysPeer:
         return await self._call("put", batches=[[(_spelled(key), None)] for key in keys])
 
     async def close(self) -> None:
-        """End the process by closing its input."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        await self._process.wait()
+        """End the process."""
+        await self._process.close()
 
     async def _call(self, call: str, **arguments: Any) -> float:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("the process has no pipes")
-        stdin.write(json.dumps({"call": call, **arguments}).encode() + b"\n")
-        await stdin.drain()
-        line = await stdout.readline()
-        if not line:
-            raise RuntimeError("Baileys' process ended: see its own message above")
-        return float(json.loads(line)["seconds"])
+        answer = await self._process.call(call, **arguments)
+        return float(answer["seconds"])
 
 
 def _spelled(key: str) -> str:
