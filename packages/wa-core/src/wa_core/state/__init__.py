@@ -16,11 +16,14 @@ from wa_core.state.creds import (
     SignalIdentity,
     SignedPreKey,
 )
+from wa_core.state.findings import Finding, Report, Severity
 from wa_core.state.identity import new_identity
 from wa_core.state.keystore import KeyStore
 from wa_core.state.policy import BATCHED, IMMEDIATE, TRANSACTIONAL, Policy
 from wa_core.state.prekeys import PreKeys
+from wa_core.state.shutdown import flush_on_signal
 from wa_core.state.transaction import Transaction
+from wa_core.state.validation import validate
 
 __all__ = [
     "BATCHED",
@@ -30,14 +33,19 @@ __all__ = [
     "AccountSettings",
     "AuthState",
     "Creds",
+    "Finding",
     "KeyPair",
     "KeyStore",
     "Me",
     "Policy",
     "PreKeys",
+    "Report",
+    "Severity",
     "SignalAddress",
     "SignalIdentity",
     "SignedPreKey",
     "Transaction",
+    "flush_on_signal",
     "new_identity",
+    "validate",
 ]

@@ -9,42 +9,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Self
 
 _ADDRESS = re.compile(r"([^_.]+)(?:_(\d+))?\.(\d+)")
 _LID_OF_NUMBER = {0: 1, 128: 129}
+"""The domain of the LID by the domain of the number; the second pair is of hosted devices."""
 _NUMBER_OF_LID = {lid: number for number, lid in _LID_OF_NUMBER.items()}
+REVERSE = "_reverse"
+"""What the way from a LID to its number has behind its id."""
 
 Lookup = Callable[[str], Awaitable[str | None]]
 """Reads one record of the kind `lid-mapping`."""
 
 
-async def canonical_address(address: str, lookup: Lookup) -> str:
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A Signal address in its parts."""
+
+    user: str
+    domain: int
+    device: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read an address; None for any other name."""
+        found = _ADDRESS.fullmatch(text)
+        return None if found is None else cls(found[1], int(found[2] or 0), found[3])
+
+    @property
+    def is_by_number(self) -> bool:
+        """Whether it names a phone number."""
+        return self.domain in _LID_OF_NUMBER
+
+    async def other(self, lookup: Lookup) -> Address | None:
+        """Return the peer's other address, if the table has it."""
+        if self.domain in _LID_OF_NUMBER:
+            user, domain = await lookup(self.user), _LID_OF_NUMBER[self.domain]
+        elif self.domain in _NUMBER_OF_LID:
+            user, domain = await lookup(self.user + REVERSE), _NUMBER_OF_LID[self.domain]
+        else:
+            return None
+        return None if user is None else Address(user, domain, self.device)
+
+    def __str__(self) -> str:
+        domain = f"_{self.domain}" if self.domain else ""
+        return f"{self.user}{domain}.{self.device}"
+
+
+async def canonical_address(text: str, lookup: Lookup) -> str:
     """Return the address under which the records of a peer lie."""
-    names = await _by_lid_and_number(address, lookup)
-    return names[0]
+    address = Address.parse(text)
+    if address is None or not address.is_by_number:
+        return text
+    other = await address.other(lookup)
+    return text if other is None else str(other)
 
 
-async def lock_names(address: str, lookup: Lookup) -> frozenset[str]:
+async def lock_names(text: str, lookup: Lookup) -> frozenset[str]:
     """Return every name of a peer; what is no Signal address is its own only name."""
-    return frozenset(await _by_lid_and_number(address, lookup))
-
-
-async def _by_lid_and_number(address: str, lookup: Lookup) -> tuple[str, ...]:
-    """Return the names of a peer, the canonical one first."""
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        return (address,)
-    user, domain, device = found[1], int(found[2] or 0), found[3]
-    if domain in _LID_OF_NUMBER:
-        lid = await lookup(user)
-        here = _spelt(user, domain, device)
-        return (here,) if lid is None else (_spelt(lid, _LID_OF_NUMBER[domain], device), here)
-    if domain in _NUMBER_OF_LID:
-        number = await lookup(f"{user}_reverse")
-        here = _spelt(user, domain, device)
-        return (here,) if number is None else (here, _spelt(number, _NUMBER_OF_LID[domain], device))
-    return (address,)
-
-
-def _spelt(user: str, domain: int, device: str) -> str:
-    return f"{user}_{domain}.{device}" if domain else f"{user}.{device}"
+    address = Address.parse(text)
+    if address is None:
+        return frozenset({text})
+    other = await address.other(lookup)
+    return frozenset({str(address)} if other is None else {str(address), str(other)})
