@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from wa_core.errors import InvalidUrlError
-from wa_core.storage import Durability, EngineUrl
+from wa_core.storage import Durability, EngineUrl, without_secrets
 
 SECRET = "hunter2%2Fcorrect"
 CONTROLS = "".join(map(chr, (*range(32), 127)))
@@ -271,3 +271,27 @@ def test_the_parameters_of_a_parsed_url_cannot_be_changed() -> None:
 
     with pytest.raises(TypeError, match="does not support item assignment"):
         params["a"] = "2"
+
+
+@pytest.mark.parametrize(
+    ("text", "record"),
+    [
+        ("redis://host/0#549", "redis://host/0#549"),
+        ("redis://:hush@host/0", "redis://@host/0"),
+        (
+            "postgres://me:hu:s@h@host/app?sslmode=require#a",
+            "postgres://me@host/app?sslmode=require#a",
+        ),
+        ("postgres://me:${PGPASS}@host/app", "postgres://me:${PGPASS}@host/app"),
+        ("redis:host?prefix=a&password=hush", "redis:host?prefix=a"),
+        ("redis:host?password=${PGPASS}", "redis:host?password=${PGPASS}"),
+        ("file:a b/c#x", "file:a b/c#x"),
+    ],
+)
+def test_a_url_for_the_record_holds_no_secret_and_names_its_variables(
+    text: str, record: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASS", "hush")
+
+    assert without_secrets(text) == record
+    assert "PGPASS" not in without_secrets(text, variables=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from file_bench.driver import strays
 from wa_core.errors import EngineConfigError, EngineUnavailableError, StorageError
-from wa_core.storage import Batch, open_engine
+from wa_core.storage import Batch, lasting_url, open_engine
 from wa_engine_file.keys import Spelling
 
 HOSTILE = (
@@ -216,3 +216,17 @@ async def test_a_symlink_planted_later_is_replaced_and_never_followed(tmp_path: 
 
     assert target.read_bytes() == b"precious"
     assert strays(str(base), {}) == []
+
+
+async def test_a_lasting_url_names_the_same_folder_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with await open_engine("file:a%20b@c#x") as engine:
+        await engine.set("k", b"1")
+
+    url = lasting_url("file:a%20b@c#x")
+    monkeypatch.chdir("/")
+
+    async with await open_engine(url, read_only=True) as engine:
+        assert await engine.get("k") == b"1"

@@ -17,7 +17,9 @@ from wa_core.errors import (
     StorageError,
     StoreVersionError,
 )
-from wa_core.storage import Durability, list_sessions, open_engine
+from wa_core.storage import Durability, EngineUrl, list_sessions, open_engine
+from wa_engine_sql.provider import SqlProvider
+from wa_engine_sql.sqlite_url import sqlite_path
 
 _OPEN = """
 import asyncio, sys
@@ -141,3 +143,18 @@ async def test_urls_that_name_no_file_are_refused() -> None:
         await open_engine("sqlite:/no/such/folder/wa.db")
     with pytest.raises(EngineConfigError, match="durability"):
         await open_engine("sqlite:wa.db?durability=volatile")
+
+
+@pytest.mark.parametrize("place", ["wa.db", "//wa.db", "///wa.db", "a%20b/%C3%A9.db"])
+def test_an_absolute_url_names_the_same_file_from_every_folder(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = EngineUrl.parse(f"sqlite:{place}#a/b")
+
+    absolute = SqlProvider().absolute(url)
+    there = sqlite_path(url)
+    monkeypatch.chdir("/")
+
+    assert sqlite_path(EngineUrl.parse(absolute.reveal())) == there
+    assert absolute.session == "a/b"

@@ -47,6 +47,10 @@ class FileProvider(Provider):
         """Name the sessions in a place; the empty name is the folder itself."""
         return await asyncio.to_thread(sessions_in, _place(url))
 
+    def absolute(self, url: EngineUrl) -> EngineUrl:
+        """Name the place by its whole path."""
+        return url.located(_place(url))
+
 
 def _give_back(opening: asyncio.Future[FileEngine]) -> None:
     """Release what was opened for a caller that is gone."""

@@ -8,6 +8,7 @@ from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.engine import SqlEngine
 from wa_engine_sql.place import Place, Share, in_time
+from wa_engine_sql.sqlite_url import sqlite_path
 from wa_engine_sql.urls import connector_for, engine_for, is_there
 
 DEFAULT_SESSION = "default"
@@ -51,6 +52,10 @@ class SqlProvider(Provider):
             raise
         await in_time(share.leave(), settings.timeout)
         return names
+
+    def absolute(self, url: EngineUrl) -> EngineUrl:
+        """Name a file by its whole path; a server is the same from everywhere."""
+        return url.located(sqlite_path(url)) if url.scheme == "sqlite" else url
 
 
 async def _names(place: Place) -> list[str]:

@@ -52,7 +52,8 @@ class Stage(StrEnum):
     """Complete and compared; opens as soon as its source says `moved`."""
 
 
-_GONE = (Stage.MOVED, Stage.SETTLED)
+GONE = (Stage.MOVED, Stage.SETTLED)
+"""The stages of a source that is the session no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ async def check_openable(
     move = await get_move(engine)
     if move is None or move.stage is Stage.LEAVING:
         return
-    if move.stage in _GONE:
+    if move.stage in GONE:
         if not force:
             raise SessionMovedError(move.other)
         await _give_back(engine, move, lease)
@@ -144,7 +145,7 @@ async def check_staying(engine: Engine) -> None:
     move = await get_move(engine)
     if move is not None and move.stage is Stage.LEAVING:
         raise SessionLeavingError(move.other)
-    if move is not None and move.stage in _GONE:
+    if move is not None and move.stage in GONE:
         raise SessionMovedError(move.other)
 
 
@@ -180,7 +181,7 @@ async def _check_decided(move: Move) -> None:
     except WaError as exc:
         reason = f"it is complete, but its source cannot be asked ({exc.code})"
         raise SessionArrivingError(move.other, reason) from exc
-    if said is None or said.id != move.id or said.stage not in _GONE:
+    if said is None or said.id != move.id or said.stage not in GONE:
         raise SessionArrivingError(move.other, "the source has not let it go")
 
 

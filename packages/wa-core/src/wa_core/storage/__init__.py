@@ -19,10 +19,15 @@ from wa_core.storage.ordered import OrderedIndex
 from wa_core.storage.position import PositionClock
 from wa_core.storage.provider import Provider
 from wa_core.storage.readonly import ReadOnlyEngine
-from wa_core.storage.registry import installed_schemes, list_sessions, open_engine
+from wa_core.storage.registry import (
+    installed_schemes,
+    lasting_url,
+    list_sessions,
+    open_engine,
+)
 from wa_core.storage.three_method import ThreeMethodEngine
 from wa_core.storage.traced import OperationStats, TracedEngine
-from wa_core.storage.url import EngineUrl
+from wa_core.storage.url import EngineUrl, without_secrets
 from wa_core.storage.wrapper import WrapperEngine
 
 __all__ = [
@@ -62,6 +67,8 @@ __all__ = [
     "check_prefix",
     "installed_schemes",
     "is_key",
+    "lasting_url",
     "list_sessions",
     "open_engine",
+    "without_secrets",
 ]

@@ -18,3 +18,10 @@ class Provider(ABC):
     @abstractmethod
     async def list_sessions(self, url: EngineUrl) -> list[str]:
         """Name the sessions in the place of `url` that hold anything, in any order [N2]."""
+
+    def absolute(self, url: EngineUrl) -> EngineUrl:
+        """Spell a URL so that it means the same in another working directory.
+
+        Only a place that is a path has to do something about it.
+        """
+        return url

@@ -13,7 +13,7 @@ from wa_core.errors import StorageError, UnknownEngineError
 from wa_core.storage.engine import Engine
 from wa_core.storage.provider import Provider
 from wa_core.storage.readonly import ReadOnlyEngine
-from wa_core.storage.url import EngineUrl
+from wa_core.storage.url import EngineUrl, without_secrets
 
 GROUP = "wa.engines"
 
@@ -47,6 +47,13 @@ async def list_sessions(url: str | EngineUrl) -> list[str]:
     """Name the sessions in the place of `url`; `url#name` opens one [N2]."""
     parsed = EngineUrl.parse(url) if isinstance(url, str) else url
     return sorted(await provider_for(parsed.scheme).list_sessions(parsed.with_session(None)))
+
+
+def lasting_url(text: str) -> str:
+    """Spell a URL for a record: without secrets, and the same in every working directory."""
+    parsed = EngineUrl.parse(text)
+    located = provider_for(parsed.scheme).absolute(parsed)
+    return without_secrets(text if located is parsed else located.reveal())
 
 
 def installed_schemes() -> tuple[str, ...]:

@@ -20,6 +20,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PASSWORD = re.compile(r"\A((?://)?[^/@:]*):.*@", re.DOTALL)
 """Up to the last `@`: too much hidden is no harm, half a password is."""
+_PASSWORD_PART = re.compile(r"\A([^:]+:(?://)?[^/@:]*):(.*)@", re.DOTALL)
 _TORN_PASSWORD = re.compile(r"//[^/@:\[]*:(?!\d*(?:[,/]|\Z))[^@]*\Z")
 """A word where a port would be, and no `@` behind it."""
 _SECRET_NAME = re.compile(r"pass|secret|token|key|seal|auth", re.IGNORECASE)
@@ -109,6 +110,10 @@ class EngineUrl:
         """Return the URL of another session in the same place."""
         return EngineUrl(self.scheme, self.place, self.params, session)
 
+    def located(self, path: str) -> EngineUrl:
+        """Return the URL of another path, with the same parameters and session."""
+        return EngineUrl(self.scheme, quote(os.fsencode(path)), self.params, self.session)
+
     def reveal(self) -> str:
         """Write the whole URL, secrets included: for the driver and for child processes."""
         return self._written(self.place, dict(self.params))
@@ -126,6 +131,27 @@ class EngineUrl:
         query = "&".join(f"{quote(n, safe='')}={quote(v, safe='/:*,')}" for n, v in params.items())
         session = "" if self.session is None else "#" + quote(self.session, safe="")
         return f"{self.scheme}:{place}{'?' + query if query else ''}{session}"
+
+
+def without_secrets(text: str, *, variables: bool = True) -> str:
+    """Spell a URL for a record that others may read: no password, no parameter that is secret.
+
+    What names its secret as `${VARIABLE}` keeps that name, unless `variables` is False.
+    """
+    EngineUrl.parse(text)
+    rest, hash_sign, session = text.partition("#")
+    place, _, query = rest.partition("?")
+    found = _PASSWORD_PART.match(place)
+    if found and not (variables and _VARIABLE.fullmatch(found[2])):
+        place = f"{found[1]}@{place[found.end() :]}"
+    kept = [part for part in query.split("&") if part and _is_public(part, variables)]
+    return f"{place}{'?' if kept else ''}{'&'.join(kept)}{hash_sign}{session}"
+
+
+def _is_public(part: str, variables: bool) -> bool:
+    name, _, value = part.partition("=")
+    named = variables and _VARIABLE.fullmatch(value) is not None
+    return named or not _SECRET_NAME.search(unquote(name))
 
 
 def _parameters(query: str) -> dict[str, str]:

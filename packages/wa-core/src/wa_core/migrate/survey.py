@@ -1,0 +1,81 @@
+"""Looking before the first byte is written: would everything fit, and is anything in the way?"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from wa_core.errors import MoveConflictError, TargetUnfitError
+from wa_core.migrate.policy import OnConflict
+from wa_core.migrate.progress import Listener, Phase, Progress
+from wa_core.migrate.scope import Scope
+from wa_core.migrate.side import places_in, reads_marker
+from wa_core.migrate.stream import chunked
+from wa_core.storage import Durability, Engine, Entry
+
+_LEVELS = [Durability.VOLATILE, Durability.PROCESS, Durability.POWER]
+
+
+def warnings_for(source: Engine, target: Engine) -> tuple[str, ...]:
+    """Say what the target keeps less well than the source does."""
+    found = []
+    mine, its = source.capabilities, target.capabilities
+    if _LEVELS.index(its.durability) < _LEVELS.index(mine.durability):
+        found.append(f"the target's durability is {its.durability}, the source's {mine.durability}")
+    if keeps_positions(source) and not keeps_positions(target):
+        found.append("the target keeps no positions: lists come in an order of its own")
+    if "L3" not in mine.claims:
+        found.append("the source knows no leases: no other program may use it until this is done")
+    return tuple(found)
+
+
+def keeps_positions(engine: Engine) -> bool:
+    """Tell whether a store returns each record at the position it was put at."""
+    return "O1" in engine.capabilities.claims
+
+
+async def check_fits(source: Engine, target: Engine, scope: Scope, listener: Listener) -> None:
+    """Raise `TargetUnfitError` if the target has no place for a record of the source."""
+    limit = target.capabilities.max_value
+    if limit >= source.capabilities.max_value and reads_marker(target):
+        return
+    done, total = 0, await scope.count(source)
+    async with aclosing(scope.scan(source)) as entries:
+        async for entry in entries:
+            if not places_in(target, entry.key):
+                raise TargetUnfitError(f"its layout has no place for {entry.key!r}")
+            if len(entry.value) > limit:
+                size = len(entry.value)
+                what = f"a value of {size} bytes ({entry.key!r})"
+                raise TargetUnfitError(f"{what} is over its limit of {limit}")
+            done += 1
+            if done % 1000 == 0:
+                listener(Progress(Phase.LOOKING, done, total))
+
+
+async def check_conflicts(
+    source: Engine, target: Engine, scope: Scope, on_conflict: OnConflict
+) -> None:
+    """Raise `MoveConflictError` for what is in the way and not provided for."""
+    if on_conflict is OnConflict.OVERWRITE:
+        return
+    if on_conflict is OnConflict.SKIP:
+        if scope.is_move and await target.count("session/"):
+            raise MoveConflictError(
+                "an auth state of its own", "half of each is no session: overwrite it or leave it"
+            )
+        return
+    async with aclosing(chunked(scope.scan(target))) as chunks:
+        async for chunk in chunks:
+            conflict = await _first_conflict(source, chunk)
+            if conflict is not None:
+                found = f"{await scope.count(target)} records, {conflict!r} among them"
+                raise MoveConflictError(
+                    f"{found}, which the source does not have like that",
+                    "choose an empty place, or --on-conflict overwrite or skip",
+                )
+
+
+async def _first_conflict(source: Engine, chunk: list[Entry]) -> str | None:
+    wanted = await source.get_many(entry.key for entry in chunk)
+    different = (entry.key for entry in chunk if wanted.get(entry.key) != entry.value)
+    return next(different, None)
