@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wa_core.errors import MissingExtraError, UsageError
-from wa_core.signal.curve import KeyPair, agree, generate_key_pair, sign, typed, untyped, verify
+from wa_core.signal.curve import KeyPair, agree, generate_key_pair, sign, verify
+from wa_core.signal.errors import WeakKeyError
+from wa_core.signal.keys import typed, untyped
 
 
 def rolled(number: int) -> KeyPair:
@@ -66,7 +68,7 @@ def test_a_key_of_another_length_is_refused_before_it_is_used(size: int) -> None
 
 
 def test_a_public_key_that_agrees_with_everybody_is_refused() -> None:
-    with pytest.raises(UsageError, match="every private key"):
+    with pytest.raises(WeakKeyError, match="every private key"):
         agree(rolled(7).private, bytes(32))
 
 
@@ -91,6 +93,7 @@ def test_the_type_goes_on_and_off() -> None:
 
     assert typed(public) == b"\x05" + public
     assert untyped(typed(public)) == untyped(public) == public
+    assert typed(typed(public)) == typed(public)
 
 
 def test_no_private_key_is_shown() -> None:

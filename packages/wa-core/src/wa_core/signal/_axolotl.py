@@ -60,6 +60,56 @@ def _descriptor(source: str) -> bytes:
 
 try:
     _register()
+    from axolotl.ecc.curve import Curve  # type: ignore[import-untyped]
+    from axolotl.ecc.djbec import (  # type: ignore[import-untyped]
+        DjbECPrivateKey,
+        DjbECPublicKey,
+    )
+    from axolotl.ecc.eckeypair import ECKeyPair  # type: ignore[import-untyped]
+    from axolotl.groups.ratchet.senderchainkey import (  # type: ignore[import-untyped]
+        SenderChainKey,
+    )
+    from axolotl.groups.ratchet.sendermessagekey import (  # type: ignore[import-untyped]
+        SenderMessageKey,
+    )
+    from axolotl.groups.state.senderkeyrecord import (  # type: ignore[import-untyped]
+        SenderKeyRecord,
+    )
+    from axolotl.invalidkeyexception import InvalidKeyException  # type: ignore[import-untyped]
+    from axolotl.invalidmessageexception import (  # type: ignore[import-untyped]
+        InvalidMessageException,
+    )
+    from axolotl.invalidversionexception import (  # type: ignore[import-untyped]
+        InvalidVersionException,
+    )
+    from axolotl.kdf.derivedmessagesecrets import (  # type: ignore[import-untyped]
+        DerivedMessageSecrets,
+    )
+    from axolotl.kdf.hkdfv3 import HKDFv3  # type: ignore[import-untyped]
+    from axolotl.legacymessageexception import (  # type: ignore[import-untyped]
+        LegacyMessageException,
+    )
+    from axolotl.protocol.prekeywhispermessage import (  # type: ignore[import-untyped]
+        PreKeyWhisperMessage,
+    )
+    from axolotl.protocol.senderkeydistributionmessage import (  # type: ignore[import-untyped]
+        SenderKeyDistributionMessage,
+    )
+    from axolotl.protocol.senderkeymessage import (  # type: ignore[import-untyped]
+        SenderKeyMessage,
+    )
+    from axolotl.protocol.whispermessage import WhisperMessage  # type: ignore[import-untyped]
+    from axolotl.protocol.whisperprotos_pb2 import (  # type: ignore[import-untyped]
+        SenderKeyMessage as SenderKeyFields,
+    )
+    from axolotl.ratchet.chainkey import ChainKey  # type: ignore[import-untyped]
+    from axolotl.ratchet.ratchetingsession import (  # type: ignore[import-untyped]
+        RatchetingSession,
+    )
+    from axolotl.ratchet.rootkey import RootKey  # type: ignore[import-untyped]
+    from axolotl.sessioncipher import AESCipher, SessionCipher  # type: ignore[import-untyped]
+    from axolotl.state.sessionrecord import SessionRecord  # type: ignore[import-untyped]
+    from axolotl.state.sessionstate import SessionState  # type: ignore[import-untyped]
     from axolotl_curve25519 import (  # type: ignore[import-not-found]
         calculateAgreement,
         calculateSignature,
@@ -67,10 +117,37 @@ try:
         generatePublicKey,
         verifySignature,
     )
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 except ModuleNotFoundError as exc:
     raise MissingExtraError("signal") from exc
 
 __all__ = [
+    "AESCipher",
+    "ChainKey",
+    "Curve",
+    "DecodeError",
+    "DerivedMessageSecrets",
+    "DjbECPrivateKey",
+    "DjbECPublicKey",
+    "ECKeyPair",
+    "HKDFv3",
+    "InvalidKeyException",
+    "InvalidMessageException",
+    "InvalidVersionException",
+    "LegacyMessageException",
+    "PreKeyWhisperMessage",
+    "RatchetingSession",
+    "RootKey",
+    "SenderChainKey",
+    "SenderKeyDistributionMessage",
+    "SenderKeyFields",
+    "SenderKeyMessage",
+    "SenderKeyRecord",
+    "SenderMessageKey",
+    "SessionCipher",
+    "SessionRecord",
+    "SessionState",
+    "WhisperMessage",
     "calculateAgreement",
     "calculateSignature",
     "generatePrivateKey",
