@@ -16,6 +16,7 @@ LEVELS = 4
 Hashes = tuple[int | None, int | None, int | None, int | None]
 
 
+@lru_cache(maxsize=4096)
 def folder_hash(folder: bytes) -> int:
     """Return the number of a folder, which ends in '/': 64 bits, signed."""
     return int.from_bytes(blake2b(folder, digest_size=8).digest(), "big", signed=True)

@@ -19,6 +19,8 @@ from wa_engine_sql.mysql_text import MESSAGE, NOW, Wording, ask
 from wa_engine_sql.mysql_turn import TWO_ROWS, Placed, Turn, stop_unless
 from wa_engine_sql.pace import Pace
 
+_SIGNAL = 1644
+"""The error of a block that we end ourselves."""
 _MOST = MESSAGE // 4
 """The bytes of a change that surely fit one message: digits take two for each."""
 
@@ -46,24 +48,27 @@ async def write(
     if known is None or sum(put.size for put in change.puts) > _MOST:
         return False
     turn = Turn(db, wording, known.ident, 0, 0, known.deep, known.number + 1)
+    after = Known.after(turn, change)
     given = sum(put.at is None for put in change.puts)
-    statements = [
-        "START TRANSACTION",
-        _raise(Known.after(turn, change), given, epoch),
-        stop_unless("ROW_COUNT() = 1"),
-        *(str(step) for step in turn.steps(change, _placed(change.puts, given))),
-        "COMMIT",
-    ]
+    steps = [str(step) for step in turn.steps(change, _placed(change.puts, given))]
     try:
-        await ask(db, *wording.before, *statements, *wording.after)
+        await ask(db, *_message(wording, _raise(after, given, epoch), steps))
     except errors.DatabaseError as exc:
-        if exc.args[0] != TWO_ROWS:
+        if exc.args[0] not in (_SIGNAL, TWO_ROWS):
             raise
         await ask(db, "ROLLBACK", *wording.after)
         pace.met_another()
         return False
-    pace.went(Known.after(turn, change))
+    pace.went(after)
     return True
+
+
+def _message(wording: Wording, taking: str, steps: Sequence[str]) -> tuple[str, ...]:
+    if wording.blocks:
+        stop = ("IF ROW_COUNT() <> 1 THEN SIGNAL SQLSTATE '45000'", "END IF")
+        return ("BEGIN NOT ATOMIC START TRANSACTION", taking, *stop, *steps, "COMMIT", "END")
+    begin = (*wording.before, "START TRANSACTION", taking, stop_unless("ROW_COUNT() = 1"))
+    return (*begin, *steps, "COMMIT", *wording.after)
 
 
 def _raise(to: Known, given: int, epoch: int | None) -> str:

@@ -43,10 +43,8 @@ async def page(
         table, index, column = ("wa_records", f"wa_page_{level}", f"h{level}")
         if level > LEVELS:
             table, index, column = ("wa_deep", "PRIMARY", "hash")
-        source = (
-            f"{_of(session, table, index)} AND r.{column} = {folder_hash(prefix)} "
-            f"AND SUBSTRING(r.`key`, 1, {len(prefix)}) = {literal(prefix)}"
-        )
+        source = f"{_of(session, table, index)} AND r.{column} = {folder_hash(prefix)}"
+        source += _between(prefix, end_of(prefix))
     cut = f"LIMIT {ALL if limit is None else limit} OFFSET {min(offset, ALL)}"
     found = await rows(db, f"SELECT r.`key` FROM {source} ORDER BY r.npos, r.`key` {cut}")
     return [key for (key,) in found]

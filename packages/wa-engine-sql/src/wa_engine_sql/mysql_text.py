@@ -31,6 +31,8 @@ class Wording:
     statement_time: str
     """The name of the time that a statement may take, and its unit in seconds."""
     unit_s: float
+    blocks: bool
+    """A message may be one block, with one answer: each answer more is a turn of the event loop."""
     idle_time: str | None
     """The name of the time that a transaction may stand still; without it the connection's own
     is set while there is one."""
@@ -52,6 +54,7 @@ MARIADB = Wording(
     isolation="tx_isolation",
     statement_time="max_statement_time",
     unit_s=1.0,
+    blocks=True,
     idle_time="idle_transaction_timeout",
 )
 MYSQL = Wording(
@@ -59,6 +62,7 @@ MYSQL = Wording(
     isolation="transaction_isolation",
     statement_time="max_execution_time",
     unit_s=0.001,
+    blocks=False,
     idle_time=None,
 )
 

@@ -92,8 +92,8 @@ def page(
         table = "wa_deep"
         if level <= LEVELS:
             table, column = f"wa_records INDEXED BY wa_page_{level}", f"h{level}"
-        where = f"AND {column} = ? AND substr(key, 1, ?) = ?"
-        values = (folder_hash(prefix), len(prefix), prefix)
+        where = f"AND {column} = ? AND key >= ? AND key < ?"
+        values = (folder_hash(prefix), prefix, end_of(prefix))
     rows = db.execute(
         f"SELECT key FROM {table} WHERE session = {_ID} {where} "
         "ORDER BY npos, key LIMIT ? OFFSET ?",
