@@ -101,7 +101,7 @@ class Place:
         if not known and await self._is_made():
             return
         if not known:
-            await self._check_storage()
+            await self.check_storage()
             await self._check_collation()
         if not read_only and not (known and self.transactions):
             await self._build()
@@ -119,7 +119,8 @@ class Place:
         found = await self.ask({"createIndexes": RECORDS, "indexes": [INDEX], **UNSAFE})
         return "numIndexesAfter" in found and found["numIndexesBefore"] == found["numIndexesAfter"]
 
-    async def _check_storage(self) -> None:
+    async def check_storage(self) -> None:
+        """Refuse a server that keeps nothing on disk [D2]."""
         try:
             status = await self.ask({"serverStatus": 1, "repl": 0, "metrics": 0, "locks": 0})
         except OperationFailure as exc:

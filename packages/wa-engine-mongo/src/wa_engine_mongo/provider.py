@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, unquote
 
 from pymongo import AsyncMongoClient
@@ -35,6 +35,19 @@ OPENING_S = 2.0
 """Opening is many steps, and may take so long even where each call has less."""
 
 Client = AsyncMongoClient[Document]
+
+
+class Surveying(Protocol):
+    """An engine that looks at its server when it is opened."""
+
+    async def survey(self) -> None:
+        """Look at the server, and refuse what cannot keep its promise."""
+
+    async def close(self) -> None:
+        """Let go of the server."""
+
+
+Opening = TypeVar("Opening", bound=Surveying)
 
 
 class OwnMongoEngine(MongoEngine):
@@ -64,23 +77,28 @@ class MongoProvider(Provider):
                 "MongoDB writes are on disk or lost: it offers power",
             )
         session = check_session(DEFAULT_SESSION if url.session is None else url.session)
-        patience = max(timeout, OPENING_S)
         engine = OwnMongoEngine(url, session=session, timeout=timeout, read_only=read_only)
-        try:
-            async with asyncio.timeout(patience):
-                await engine.survey()
-        except BaseException as exc:
-            await engine.close()
-            if isinstance(exc, TimeoutError):
-                raise EngineUnavailableError(f"no answer within {patience:g} s") from exc
-            raise
-        return engine
+        return await surveyed(engine, timeout)
 
     async def list_sessions(self, url: EngineUrl) -> list[str]:
         """Name the sessions of a database that hold a record."""
         async with database_of(url) as place:
             found = await place.rows(reading.sessions())
         return [row["_id"] for row in found]
+
+
+async def surveyed(engine: Opening, timeout: float) -> Opening:
+    """Let an engine look at its server; one that does not get to see it is closed again."""
+    patience = max(timeout, OPENING_S)
+    try:
+        async with asyncio.timeout(patience):
+            await engine.survey()
+    except BaseException as exc:
+        await engine.close()
+        if isinstance(exc, TimeoutError):
+            raise EngineUnavailableError(f"no answer within {patience:g} s") from exc
+        raise
+    return engine
 
 
 def connect(url: EngineUrl, timeout: float) -> tuple[Client, str]:
