@@ -8,9 +8,8 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wa_core.errors import MissingExtraError, UsageError
+from wa_core.errors import MissingExtraError, UsageError, WeakKeyError
 from wa_core.signal.curve import KeyPair, agree, generate_key_pair, sign, verify
-from wa_core.signal.errors import WeakKeyError
 from wa_core.signal.keys import typed, untyped
 
 

@@ -14,6 +14,14 @@ The branches say who must act; the leaves say what happened.
     │   ├── TransactionError            of the records of a state
     │   └── UnsupportedError            the engine does not claim this
     ├── ProtocolError               the peer broke the protocol
+    │   └── SignalError                 end to end: no record was changed
+    │       ├── ForgedBundleError           signed by somebody else
+    │       ├── KeyUsedError                the message was opened before
+    │       ├── MalformedMessageError       no message of this protocol
+    │       ├── NoRatchetError              nothing to go on with: fetch a bundle
+    │       ├── UndecryptableError          no key of ours opens it: ask for it again
+    │       ├── UnknownPreKeyError          made for a pre-key that we do not have
+    │       └── WeakKeyError                a public key that keeps no secret
     ├── ServerError                 the server said no
     ├── TransportError              the line is down
     └── StorageError                the operator: look at the store
@@ -43,6 +51,16 @@ material, values or whole phone numbers.
 
 from __future__ import annotations
 
+from wa_core.errors.protocol import (
+    ForgedBundleError,
+    KeyUsedError,
+    MalformedMessageError,
+    NoRatchetError,
+    SignalError,
+    UndecryptableError,
+    UnknownPreKeyError,
+    WeakKeyError,
+)
 from wa_core.errors.storage import (
     CorruptRecordError,
     DamagedSessionError,
@@ -93,14 +111,18 @@ __all__ = [
     "EngineConfigError",
     "EngineUnavailableError",
     "FencedError",
+    "ForgedBundleError",
     "InvalidKeyError",
     "InvalidPageError",
     "InvalidPositionError",
     "InvalidUrlError",
+    "KeyUsedError",
     "LeaseHeldError",
+    "MalformedMessageError",
     "MissingExtraError",
     "MoveConflictError",
     "MoveMismatchError",
+    "NoRatchetError",
     "NoSessionError",
     "ProtocolError",
     "ReadOnlyError",
@@ -108,17 +130,21 @@ __all__ = [
     "SessionArrivingError",
     "SessionLeavingError",
     "SessionMovedError",
+    "SignalError",
     "SourceChangedError",
     "StorageError",
     "StoreVersionError",
     "TargetUnfitError",
     "TransactionError",
     "TransportError",
+    "UndecryptableError",
     "UnknownEngineError",
+    "UnknownPreKeyError",
     "UnsupportedError",
     "UsageError",
     "ValueTooLargeError",
     "WaError",
+    "WeakKeyError",
     "masked",
     "shown",
 ]

@@ -10,16 +10,16 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from wa_core.errors import CorruptRecordError
-from wa_core.signal import _axolotl
-from wa_core.signal.changes import Changes, Needs, Records, found
-from wa_core.signal.curve import Dice, generate_key_pair, sign, verify
-from wa_core.signal.errors import (
+from wa_core.errors import (
+    CorruptRecordError,
     KeyUsedError,
     MalformedMessageError,
     NoRatchetError,
     UndecryptableError,
 )
+from wa_core.signal import _axolotl
+from wa_core.signal.changes import Changes, Needs, Records, found
+from wa_core.signal.curve import Dice, generate_key_pair, sign, verify
 from wa_core.signal.fields import ShapeError
 from wa_core.signal.keys import KEY_SIZE, typed, untyped
 from wa_core.signal.primitives import MAX_SKIPPED, ec_public, parsed, unsealed

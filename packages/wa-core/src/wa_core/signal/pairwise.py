@@ -10,6 +10,14 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wa_core.errors import (
+    KeyUsedError,
+    MalformedMessageError,
+    NoRatchetError,
+    SignalError,
+    UndecryptableError,
+    UnknownPreKeyError,
+)
 from wa_core.signal.changes import Changes, Needs, Records, found, ratchets_with
 from wa_core.signal.cipher import (
     Kind,
@@ -20,14 +28,6 @@ from wa_core.signal.cipher import (
 )
 from wa_core.signal.conversion import ratchet_of, state_of
 from wa_core.signal.curve import Dice
-from wa_core.signal.errors import (
-    KeyUsedError,
-    MalformedMessageError,
-    NoRatchetError,
-    SignalError,
-    UndecryptableError,
-    UnknownPreKeyError,
-)
 from wa_core.signal.fields import encoded
 from wa_core.signal.keys import Bundle, Identity, KeyPair, key_pair_of, typed
 from wa_core.signal.ratchets import OURS, Ratchet, Record, build_record

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from wa_core.errors import MalformedMessageError, UndecryptableError
 from wa_core.signal import _axolotl
-from wa_core.signal.errors import MalformedMessageError, UndecryptableError
 from wa_core.signal.keys import KeyPair, clamped, untyped
 
 MAX_SKIPPED = 2000

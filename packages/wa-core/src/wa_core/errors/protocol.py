@@ -1,19 +1,8 @@
-"""What end-to-end encryption says no to: the leaves of `ProtocolError` that only it has.
-
-ProtocolError
-└── SignalError
-    ├── NoRatchetError          nothing to go on with: fetch a bundle
-    ├── MalformedMessageError   no message of this protocol
-    ├── KeyUsedError            the message was opened before
-    ├── UndecryptableError      no key of ours opens it: ask for it again
-    ├── UnknownPreKeyError      made for a pre-key that we do not have
-    ├── ForgedBundleError       signed by somebody else
-    └── WeakKeyError            a public key that keeps no secret
-"""
+"""What a peer did wrong: the leaves of `ProtocolError`."""
 
 from __future__ import annotations
 
-from wa_core.errors import ProtocolError
+from wa_core.errors.tree import ProtocolError
 
 
 class SignalError(ProtocolError):
