@@ -8,57 +8,96 @@ from fresh connections, and one write decides. At every moment exactly one of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from typing import TypedDict, Unpack
 
+from wa_core.errors import WaError
+from wa_core.migrate.checking import Findings, Mark, Teller, compare_records
 from wa_core.migrate.policy import LEASE_S, PATIENCE_S, OnConflict, Policy
 from wa_core.migrate.progress import Listener, Phase, Progress, unheard
 from wa_core.migrate.rehearsal import rehearse
 from wa_core.migrate.report import Report
 from wa_core.migrate.run import Migration
 from wa_core.migrate.scope import PARTS, Scope
+from wa_core.migrate.sessions import Outcome, Pair, pairs_of
 from wa_core.migrate.side import Side
 
 __all__ = [
     "LEASE_S",
     "PARTS",
     "PATIENCE_S",
+    "Findings",
+    "Listener",
+    "Mark",
     "OnConflict",
+    "Outcome",
+    "Pair",
     "Phase",
     "Progress",
     "Report",
+    "Switches",
+    "check",
     "copy",
+    "copy_all",
+    "pairs_of",
 ]
 
 
-async def copy(
-    source: str,
-    target: str,
-    *,
-    only: Iterable[str] = (),
-    on_conflict: OnConflict | str = OnConflict.REFUSE,
-    keep_source: bool = False,
-    takeover: bool = False,
-    force: bool = False,
-    dry_run: bool = False,
-    patience_s: float = PATIENCE_S,
-    lease_s: float = LEASE_S,
-    listener: Listener = unheard,
-) -> Report:
+class Switches(TypedDict, total=False):
+    """What `copy` can be asked for; each has a default."""
+
+    only: Iterable[str]
+    """Parts instead of everything: `auth`, `contacts`, `chats`."""
+    on_conflict: OnConflict | str
+    keep_source: bool
+    takeover: bool
+    force: bool
+    dry_run: bool
+    patience_s: float
+    lease_s: float
+    listener: Listener
+
+
+async def copy(source: str, target: str, **switches: Unpack[Switches]) -> Report:
     """Move the session at the URL `source` to the URL `target`.
 
     With `only` that leaves out the credentials it is a copy of those parts, and the source stays
     the session. Cancelling leaves both sides sound; the same call goes on where it stopped.
     """
+    listener = switches.get("listener", unheard)
     policy = Policy(
-        scope=Scope.of(only),
-        on_conflict=OnConflict(on_conflict),
-        keep_source=keep_source,
-        takeover=takeover,
-        force=force,
-        patience_s=patience_s,
-        lease_s=lease_s,
+        scope=Scope.of(switches.get("only", ())),
+        on_conflict=OnConflict(switches.get("on_conflict", OnConflict.REFUSE)),
+        keep_source=switches.get("keep_source", False),
+        takeover=switches.get("takeover", False),
+        force=switches.get("force", False),
+        patience_s=switches.get("patience_s", PATIENCE_S),
+        lease_s=switches.get("lease_s", LEASE_S),
     )
     sides = Side(source), Side(target)
-    if dry_run:
+    if switches.get("dry_run", False):
         return await rehearse(*sides, policy, listener)
     return await Migration(*sides, policy, listener).run()
+
+
+async def copy_all(pairs: Iterable[Pair], **switches: Unpack[Switches]) -> AsyncIterator[Outcome]:
+    """Move session after session; what fails keeps none of the others back."""
+    for pair in pairs:
+        try:
+            yield Outcome(pair, await copy(pair.source, pair.target, **switches))
+        except WaError as exc:
+            yield Outcome(pair, None, exc)
+
+
+async def check(
+    source: str,
+    target: str,
+    *,
+    only: Iterable[str] = (),
+    quick: bool = False,
+    tell: Teller,
+    listener: Listener = unheard,
+) -> Findings:
+    """Compare two stores record by record; `tell` is called with a mark and a key for each."""
+    sides = Side(source), Side(target)
+    return await compare_records(*sides, Scope.of(only), quick=quick, tell=tell, listener=listener)

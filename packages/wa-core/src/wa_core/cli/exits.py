@@ -1,0 +1,64 @@
+"""How a command ends: every exception becomes an exit code here, and nowhere else."""
+
+from __future__ import annotations
+
+from wa_core.errors import (
+    CorruptRecordError,
+    EngineBusyError,
+    EngineConfigError,
+    EngineUnavailableError,
+    FencedError,
+    LeaseHeldError,
+    MoveConflictError,
+    MoveMismatchError,
+    NoSessionError,
+    SessionArrivingError,
+    SessionMovedError,
+    SourceChangedError,
+    StoreVersionError,
+    TargetUnfitError,
+    UnknownEngineError,
+    UsageError,
+    ValueTooLargeError,
+    WaError,
+)
+
+DONE = 0
+DIFFERENT = 1
+USAGE = 2
+SEVERAL = 9
+INTERRUPTED = 130
+TERMINATED = 143
+
+_BRANCHES: tuple[tuple[int, tuple[type[WaError], ...]], ...] = (
+    (USAGE, (UsageError, UnknownEngineError)),
+    (3, (LeaseHeldError, EngineBusyError, SourceChangedError, FencedError)),
+    (4, (MoveConflictError,)),
+    (5, (TargetUnfitError, ValueTooLargeError, EngineConfigError)),
+    (6, (EngineUnavailableError,)),
+    (7, (SessionMovedError, SessionArrivingError, NoSessionError)),
+    (8, (CorruptRecordError, StoreVersionError, MoveMismatchError)),
+)
+_OTHER = 8
+
+TABLE = """\
+exit codes
+    0  done; `check`: both sides are equal
+    1  `check`: they differ
+    2  the command is wrong: a URL, an option, an engine that is not installed
+    3  somebody uses the session: the holder is named; stop it, or --takeover
+    4  the target holds something else: see --on-conflict
+    5  the target cannot take the session, or its settings cannot carry the promise
+    6  a store does not answer: run the same command again
+    7  the session is not there: it moved, it is arriving, or there never was one
+    8  something is damaged or does not compare; the source is the session
+    9  --all-sessions: some failed, each is named
+  130  interrupted (143: terminated); both sides are sound, run the same command again"""
+
+
+def code_of(error: WaError) -> int:
+    """Return the exit code of an error."""
+    for code, kinds in _BRANCHES:
+        if isinstance(error, kinds):
+            return code
+    return _OTHER

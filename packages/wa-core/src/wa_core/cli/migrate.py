@@ -1,0 +1,204 @@
+"""The command `wa-migrate`: from arguments to a migration, from its end to an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine, MutableMapping, Sequence
+from typing import Any
+
+from wa_core.cli.arguments import for_check, for_move
+from wa_core.cli.exits import DIFFERENT, DONE, INTERRUPTED, SEVERAL, TERMINATED, USAGE, code_of
+from wa_core.cli.meter import JsonLines, Meter
+from wa_core.errors import UsageError, WaError, masked
+from wa_core.migrate import Mark, Report, check, copy, copy_all, pairs_of
+
+_SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the console script exits with what it returns."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    checks = words[:1] == ["check"]
+    options = for_check().parse_args(words[1:]) if checks else for_move().parse_args(words)
+    screen = _Screen(options)
+    try:
+        take_secrets(options.secrets, os.environ)
+        command = _check if checks else _move
+        return asyncio.run(_interruptible(command(options, screen)))
+    except _InterruptedError as exc:
+        screen.say("interrupted", "interrupted: both sides are sound. Run the same command again")
+        return exc.code
+    except WaError as exc:
+        screen.fail(exc)
+        return code_of(exc)
+    except OSError as exc:
+        print(f"wa-migrate: {type(exc).__name__}: {exc.strerror}", file=sys.stderr)
+        return USAGE
+    finally:
+        screen.listener.finish()
+
+
+class _InterruptedError(Exception):
+    """A signal ended the command."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Screen:
+    """Where results and progress go: lines for people, or JSON lines for programs."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._json = JsonLines(sys.stdout) if options.json else None
+        self.listener: JsonLines | Meter = self._json or Meter(sys.stderr)
+
+    def say(self, event: str, text: str, **facts: Any) -> None:
+        """Print one result."""
+        if self._json:
+            self._json.tell(event, **facts)
+        else:
+            self.listener.finish()
+            print(text, flush=True)
+
+    def fail(self, error: WaError, **facts: Any) -> None:
+        """Print what went wrong."""
+        if self._json:
+            about = {"code": error.code, "message": str(error), "retryable": error.retryable}
+            self._json.tell("error", **about, **facts)
+        else:
+            self.listener.finish()
+            print(f"wa-migrate: {error}", file=sys.stderr)
+
+
+async def _interruptible(command: Coroutine[Any, Any, int]) -> int:
+    """Let a signal cancel the command, so that it lets go of both sides in order."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(command)
+    heard: list[int] = []
+
+    def stop(code: int) -> None:
+        heard.append(code)
+        task.cancel()
+
+    for number, code in _SIGNALS.items():
+        loop.add_signal_handler(number, stop, code)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if heard:
+            raise _InterruptedError(heard[0]) from None
+        raise
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def _move(options: argparse.Namespace, screen: _Screen) -> int:
+    switches = {
+        "only": options.only,
+        "on_conflict": options.on_conflict,
+        "keep_source": options.keep_source,
+        "takeover": options.takeover,
+        "force": options.force,
+        "dry_run": options.dry_run,
+        "patience_s": options.wait,
+        "lease_s": options.lease,
+        "listener": screen.listener,
+    }
+    if not options.all_sessions:
+        if options.rename:
+            raise UsageError("--rename goes with --all-sessions; else name the session in --to")
+        _tell(await copy(options.source, options.target, **switches), screen)
+        return DONE
+    renamed = dict(_renaming(pair) for pair in options.rename)
+    pairs = await pairs_of(options.source, options.target, renamed)
+    failed = 0
+    async for outcome in copy_all(pairs, **switches):
+        if outcome.report is not None:
+            _tell(outcome.report, screen, session=outcome.pair.name)
+        elif outcome.error is not None:
+            failed += 1
+            screen.say("session", masked(f"session {outcome.pair.name!r} failed:"))
+            screen.fail(outcome.error, session=outcome.pair.name)
+    screen.say("summary", f"{len(pairs) - failed} of {len(pairs)} sessions are done", failed=failed)
+    return SEVERAL if failed else DONE
+
+
+def _renaming(pair: str) -> tuple[str, str]:
+    old, sign, new = pair.partition("=")
+    if not sign or not new:
+        raise UsageError(f"--rename takes OLD=NEW, not {pair!r}")
+    return old, new
+
+
+def _tell(report: Report, screen: _Screen, **facts: Any) -> None:
+    screen.say("report", sentence(report), **report.to_dict(), **facts)
+
+
+def sentence(report: Report) -> str:
+    """Tell what came of a migration."""
+    lines = [f"{report.outcome}: {report.source} -> {report.target}"]
+    counted = [
+        f"{number:,} {what}"
+        for number, what in (
+            (report.records, "records"),
+            (report.copied, "copied"),
+            (report.present, "there already"),
+            (report.skipped, "left to the target"),
+            (report.pruned, "removed from the target"),
+            (report.removed, "removed from the source"),
+        )
+        if number
+    ]
+    lines.append(f"  {', '.join(counted) or 'nothing was left to do'}; {report.seconds:.1f} s")
+    if report.digest:
+        lines.append(f"  equal on both sides, SHA-256 over all: {report.digest}")
+    if report.kept:
+        lines.append("  the source keeps a copy, which refuses to open without force")
+    lines += [f"  note: {warning}" for warning in report.warnings]
+    return "\n".join(lines)
+
+
+async def _check(options: argparse.Namespace, screen: _Screen) -> int:
+    def tell(mark: Mark, key: str) -> None:
+        if mark is not Mark.EQUAL or not options.differences:
+            shown = key if options.full_keys else masked(key)
+            screen.say("record", f"{mark} {shown}", mark=mark, key=shown)
+
+    found = await check(
+        options.source,
+        options.target,
+        only=options.only,
+        quick=options.quick,
+        tell=tell,
+        listener=screen.listener,
+    )
+    numbers = {mark.name.lower(): found.counts[mark] for mark in Mark}
+    words = ", ".join(f"{mark} {found.counts[mark]:,}" for mark in Mark)
+    verdict = "equal" if found.is_equal else "DIFFERENT"
+    also = "positions too" if found.positions else "positions not compared"
+    depth = "numbers and credentials only" if options.quick else also
+    screen.say("summary", f"{verdict}: {words} ({depth})", is_equal=found.is_equal, **numbers)
+    return DONE if found.is_equal else DIFFERENT
+
+
+def take_secrets(path: str | None, environment: MutableMapping[str, str]) -> None:
+    """Put the lines NAME=VALUE of a file into the environment, where URLs look for them."""
+    if path is None:
+        return
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            name, sign, value = line.rstrip("\n").partition("=")
+            if not line.strip() or line.startswith("#"):
+                continue
+            if not sign or not name.strip().isidentifier():
+                raise UsageError(f"line {number} of the secrets is not NAME=VALUE")
+            environment[name.strip()] = value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
