@@ -70,7 +70,7 @@ def _open_writer(url: EngineUrl) -> FileEngine:
     timeout = url.timeout or DEFAULT_TIMEOUT_S
     with file_errors():
         make_base(disk, base)
-        durability = _durability(url, base)
+        durability = durability_of(url, base)
         lock = WriterLock(f"{base}/{CONTROL}")
         try:
             store = Store(
@@ -86,12 +86,12 @@ def _open_writer(url: EngineUrl) -> FileEngine:
     return FileEngine(store, lock, durability=durability, timeout=timeout)
 
 
-def _durability(url: EngineUrl, base: str) -> Durability:
+def durability_of(url: EngineUrl, base: str) -> Durability:
     """Choose the level that was asked for, or the strongest that the file system gives [D1, D2]."""
     given = Durability.PROCESS if is_in_memory(base) else Durability.POWER
     asked = url.durability or given
     if asked is Durability.VOLATILE:
-        raise EngineConfigError("durability", "file: offers power and process")
+        raise EngineConfigError("durability", f"{url.scheme}: offers power and process")
     if asked is Durability.POWER and given is not asked:
         raise EngineConfigError(
             "durability=power", "this file system is in memory: choose a folder on a disk"
