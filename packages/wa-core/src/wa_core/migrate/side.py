@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wa_core.errors import UsageError
-from wa_core.storage import Engine, EngineUrl, lasting_url, open_engine, without_secrets
+from wa_core.storage import (
+    Engine,
+    EngineUrl,
+    WrapperEngine,
+    lasting_url,
+    open_engine,
+    without_secrets,
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,8 +54,8 @@ def _identity(url: str) -> tuple[object, ...]:
 
 def places_in(engine: Engine, key: str) -> bool:
     """Tell whether the layout of a store has a place for a key; our own have one for each."""
-    holds = getattr(engine, "holds", None)
-    return holds is None or bool(holds(key))
+    holds = _holds(engine)
+    return holds is None or holds(key)
 
 
 def reads_marker(engine: Engine) -> bool:
@@ -55,4 +63,11 @@ def reads_marker(engine: Engine) -> bool:
 
     Layouts of other people's tools are those that say what they hold.
     """
-    return not hasattr(engine, "holds")
+    return _holds(engine) is None
+
+
+def _holds(engine: Engine) -> Callable[[str], bool] | None:
+    while isinstance(engine, WrapperEngine):
+        engine = engine.inner
+    holds: Callable[[str], bool] | None = getattr(engine, "holds", None)
+    return holds
