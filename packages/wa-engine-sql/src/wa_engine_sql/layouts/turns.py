@@ -11,9 +11,9 @@ import asyncio
 import math
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 from sqlalchemy.exc import IntegrityError
@@ -31,7 +31,8 @@ _Opening = dict[str, tuple[str, ...]]
 """What is said first, by SQLAlchemy's name of the database."""
 
 _READING: _Opening = {
-    "sqlite": ("BEGIN",),
+    # Looking is what begins it; and what is known of the tables may be of before they were made.
+    "sqlite": ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1"),
     "postgresql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",),
     "mysql": (
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
@@ -76,7 +77,7 @@ class Turns:
         while True:
             async with borrow() as line:
                 try:
-                    return await self._once(line, opening, work)
+                    return await self._cut_short(line, self._once(line, opening, work))
                 except WaError:
                     raise
                 except IntegrityError:
@@ -90,6 +91,23 @@ class Turns:
             # Nobody tells when a lock of another process is let go.
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))
             wait = min(2 * wait, _LAST_WAIT_S)
+
+    async def _cut_short(self, line: HeldLine, call: Coroutine[Any, Any, T]) -> T:
+        """Await a call; where it is cut off, cut its connection before SQLAlchemy hears of it.
+
+        It would wait for a polite end, and for seconds where the server is silent [X1].
+        """
+        task = asyncio.ensure_future(call)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not self._place.dialect.one_writer:
+                self._place.dialect.abort(line)
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # Read, as nobody else will.
+            raise
 
     async def _once(self, line: HeldLine, opening: _Opening, work: Work[T]) -> T:
         connection = line.connection
