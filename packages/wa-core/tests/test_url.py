@@ -285,6 +285,8 @@ def test_the_parameters_of_a_parsed_url_cannot_be_changed() -> None:
         ("postgres://me:${PGPASS}@host/app", "postgres://me:${PGPASS}@host/app"),
         ("redis:host?prefix=a&password=hush", "redis:host?prefix=a"),
         ("redis:host?password=${PGPASS}", "redis:host?password=${PGPASS}"),
+        ("redis:me:hush@host", "redis:me@host"),
+        ("baileys-sql:postgres://me:hush@host/app#7", "baileys-sql:postgres://me@host/app#7"),
         ("file:a b/c#x", "file:a b/c#x"),
     ],
 )

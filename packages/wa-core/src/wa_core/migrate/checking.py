@@ -15,11 +15,11 @@ from enum import StrEnum
 
 from wa_core.errors import CorruptRecordError
 from wa_core.migrate.digest import bucket_of
+from wa_core.migrate.layout import Likeness
 from wa_core.migrate.progress import Listener
 from wa_core.migrate.scope import Scope, is_marker
 from wa_core.migrate.side import Side
 from wa_core.migrate.stream import Chunk, chunked
-from wa_core.migrate.survey import keeps_positions
 from wa_core.migrate.verification import compare
 from wa_core.storage import Engine
 
@@ -64,8 +64,8 @@ class Check:
         self._target = target
         self._scope = scope
         self._tell = tell
-        both = keeps_positions(source) and keeps_positions(target)
-        self.findings = Findings(positions=both)
+        self._likeness = Likeness(source, target)
+        self.findings = Findings(positions=self._likeness.positions)
 
     def _say(self, mark: Mark, key: str) -> None:
         self.findings.counts[mark] += 1
@@ -94,7 +94,7 @@ class Check:
         for entry in doubtful:
             if entry.key not in there:
                 self._say(Mark.ONLY_SOURCE, entry.key)
-            elif there[entry.key] != entry.value or (
+            elif self._likeness.differs(entry, there[entry.key]) or (
                 self.findings.positions and await _position(self._target, entry.key) != entry.at
             ):
                 self._say(Mark.DIFFERENT, entry.key)
@@ -107,7 +107,7 @@ class Check:
         async for keys in _pages(self._source, self._scope):
             mine, its = await _read(self._source, keys), await _read(self._target, keys)
             for key in keys:
-                self._say(_judged(mine.get(key), its.get(key)), key)
+                self._say(self._judged(key, mine.get(key), its.get(key)), key)
         async for keys in _pages(self._target, self._scope):
             mine = await _read(self._source, keys)
             for key in keys:
@@ -127,7 +127,15 @@ class Check:
             creds = [await _read(each, ["session/creds"]) for each in (self._source, self._target)]
             values = [found.get("session/creds") for found in creds]
             if values != [None, None]:
-                self._say(_judged(*values), "session/creds")
+                self._say(self._judged("session/creds", *values), "session/creds")
+
+    def _judged(self, key: str, mine: _Read | None, its: _Read | None) -> Mark:
+        if isinstance(mine, _Damaged) or isinstance(its, _Damaged):
+            return Mark.DAMAGED
+        if its is None or mine is None:
+            return Mark.ONLY_SOURCE if its is None else Mark.ONLY_TARGET
+        same = self._likeness.value(key, mine) == self._likeness.value(key, its)
+        return Mark.EQUAL if same else Mark.DIFFERENT
 
     def _covers(self, prefix: str) -> bool:
         return "" in self._scope.prefixes or prefix in self._scope.prefixes
@@ -138,6 +146,7 @@ class _Damaged:
 
 
 _DAMAGED = _Damaged()
+_Read = bytes | _Damaged
 
 
 async def compare_records(
@@ -160,16 +169,6 @@ async def compare_records(
         return work.findings
 
 
-def _judged(mine: bytes | _Damaged | None, its: bytes | _Damaged | None) -> Mark:
-    if _DAMAGED in (mine, its):
-        return Mark.DAMAGED
-    if its is None:
-        return Mark.ONLY_SOURCE
-    if mine is None:
-        return Mark.ONLY_TARGET
-    return Mark.EQUAL if mine == its else Mark.DIFFERENT
-
-
 def _by_number(mine: int, its: int) -> Mark:
     return Mark.EQUAL if mine == its else Mark.DIFFERENT
 
@@ -190,11 +189,11 @@ async def _pages(engine: Engine, scope: Scope) -> AsyncIterator[list[str]]:
             yield [key for key in page if not is_marker(key)]
 
 
-async def _read(engine: Engine, keys: list[str]) -> dict[str, bytes | _Damaged]:
+async def _read(engine: Engine, keys: list[str]) -> dict[str, _Read]:
     try:
         return dict(await engine.get_many(keys))
     except CorruptRecordError:
-        found: dict[str, bytes | _Damaged] = {}
+        found: dict[str, _Read] = {}
         for key in keys:
             try:
                 value = await engine.get(key)

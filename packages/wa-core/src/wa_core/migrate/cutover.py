@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from wa_core.errors import WaError
-from wa_core.migrate.side import reads_marker
+from wa_core.migrate.layout import reads_marker
 from wa_core.state.moves import MOVE_KEY, Move, Stage, get_move
 from wa_core.storage import Batch, Engine, Lease
 from wa_core.storage.layouts import CREDS

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from zlib import crc32
 
+from wa_core.migrate.layout import Likeness
 from wa_core.storage import Entry
 
 BUCKETS = 4096
@@ -25,11 +26,10 @@ _MODULUS = 2**256
 class Digest:
     """A growing set of records as 4096 sums."""
 
-    __slots__ = ("_sums", "positions", "records", "size")
+    __slots__ = ("_likeness", "_sums", "records", "size")
 
-    def __init__(self, *, positions: bool) -> None:
-        self.positions = positions
-        """Whether a record at another position is another record."""
+    def __init__(self, likeness: Likeness) -> None:
+        self._likeness = likeness
         self.records = 0
         self.size = 0
         """The bytes of all keys and values."""
@@ -38,12 +38,13 @@ class Digest:
     def add(self, entry: Entry) -> None:
         """Take in one record."""
         key = entry.key.encode()
-        head = b"%d %d " % (len(key), entry.at if self.positions else 0)
-        number = int.from_bytes(sha256(b"".join((head, key, entry.value))).digest())
+        head = b"%d %d " % (len(key), entry.at if self._likeness.positions else 0)
+        value = self._likeness.value(entry.key, entry.value)
+        number = int.from_bytes(sha256(b"".join((head, key, value))).digest())
         place = crc32(key) % BUCKETS
         self._sums[place] = (self._sums[place] + number) % _MODULUS
         self.records += 1
-        self.size += len(key) + len(entry.value)
+        self.size += len(key) + len(value)
 
     def add_all(self, entries: Sequence[Entry]) -> None:
         """Take in many."""

@@ -25,7 +25,7 @@ from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.report import Report
 from wa_core.migrate.side import Side
 from wa_core.migrate.standing import KEEP, ON_CONFLICT, SCOPE, Standing, decided_move, standing_of
-from wa_core.migrate.survey import check_conflicts, check_fits, keeps_positions, warnings_for
+from wa_core.migrate.survey import check_conflicts, check_fits, warnings_for
 from wa_core.migrate.tenure import Patience, holder_of, kept
 from wa_core.migrate.transfer import Tally, Transfer
 from wa_core.migrate.verification import check_contained, compare, pulse
@@ -166,9 +166,7 @@ class Migration:
         there = await self._scope.count(target.engine) > 0
         if there and standing.on_conflict is OnConflict.OVERWRITE:
             await transfer.prune()
-        both = keeps_positions(source.engine) and keeps_positions(target.engine)
-        digest = Digest(positions=both and not skips)
-        await transfer.copy(digest, compare=there, replace=not skips)
+        digest = await transfer.copy(compare=there, replace=not skips)
         before = await pulse(source.engine)
         if skips:
             await self._prove_contained(digest)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from wa_core.errors import UsageError
 from wa_core.storage import (
     Engine,
     EngineUrl,
-    WrapperEngine,
     lasting_url,
     open_engine,
     without_secrets,
@@ -50,24 +48,3 @@ def _identity(url: str) -> tuple[object, ...]:
     parsed = EngineUrl.parse(without_secrets(url, variables=False))
     params = {name: value for name, value in parsed.params.items() if name != "timeout"}
     return parsed.scheme, parsed.place, sorted(params.items()), parsed.session
-
-
-def places_in(engine: Engine, key: str) -> bool:
-    """Tell whether the layout of a store has a place for a key; our own have one for each."""
-    holds = _holds(engine)
-    return holds is None or holds(key)
-
-
-def reads_marker(engine: Engine) -> bool:
-    """Tell whether every program that uses this layout looks at the marker of a move.
-
-    Layouts of other people's tools are those that say what they hold.
-    """
-    return _holds(engine) is None
-
-
-def _holds(engine: Engine) -> Callable[[str], bool] | None:
-    while isinstance(engine, WrapperEngine):
-        engine = engine.inner
-    holds: Callable[[str], bool] | None = getattr(engine, "holds", None)
-    return holds

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from wa_core.errors import MoveConflictError, TargetUnfitError
+from wa_core.migrate.layout import Likeness, keeps_positions, places_in, reads_marker
 from wa_core.migrate.policy import OnConflict
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope
-from wa_core.migrate.side import places_in, reads_marker
-from wa_core.migrate.stream import chunked
-from wa_core.storage import Durability, Engine, Entry
+from wa_core.migrate.stream import Chunk, chunked
+from wa_core.storage import Durability, Engine
 
 _LEVELS = [Durability.VOLATILE, Durability.PROCESS, Durability.POWER]
 
@@ -26,11 +26,6 @@ def warnings_for(source: Engine, target: Engine) -> tuple[str, ...]:
     if "L3" not in mine.claims:
         found.append("the source knows no leases: no other program may use it until this is done")
     return tuple(found)
-
-
-def keeps_positions(engine: Engine) -> bool:
-    """Tell whether a store returns each record at the position it was put at."""
-    return "O1" in engine.capabilities.claims
 
 
 async def check_fits(source: Engine, target: Engine, scope: Scope, listener: Listener) -> None:
@@ -66,7 +61,7 @@ async def check_conflicts(
         return
     async with aclosing(chunked(scope.scan(target))) as chunks:
         async for chunk in chunks:
-            conflict = await _first_conflict(source, chunk)
+            conflict = await _first_conflict(source, chunk, Likeness(source, target))
             if conflict is not None:
                 found = f"{await scope.count(target)} records, {conflict!r} among them"
                 raise MoveConflictError(
@@ -75,7 +70,9 @@ async def check_conflicts(
                 )
 
 
-async def _first_conflict(source: Engine, chunk: list[Entry]) -> str | None:
+async def _first_conflict(source: Engine, chunk: Chunk, likeness: Likeness) -> str | None:
     wanted = await source.get_many(entry.key for entry in chunk)
-    different = (entry.key for entry in chunk if wanted.get(entry.key) != entry.value)
-    return next(different, None)
+    for entry in chunk:
+        if entry.key not in wanted or likeness.differs(entry, wanted[entry.key]):
+            return entry.key
+    return None

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from wa_core.migrate.digest import Digest, bucket_of
+from wa_core.migrate.layout import Likeness
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope, is_marker
 from wa_core.migrate.stream import Chunk, ahead, chunked
@@ -51,6 +52,7 @@ class Transfer:
         self._source = source
         self._target = target
         self._scope = scope
+        self._likeness = Likeness(source, target)
         self._fence = fence
         self._listener = listener
         self.tally = tally
@@ -67,17 +69,19 @@ class Transfer:
                 await _take_away(self._target, foreign, self._fence)
                 self.tally.pruned += len(foreign)
 
-    async def copy(self, digest: Digest, *, compare: bool, replace: bool = True) -> None:
-        """Copy the source, and sum up in `digest` what was read.
+    async def copy(self, *, compare: bool, replace: bool = True) -> Digest:
+        """Copy the source, and return the sum of what was read.
 
         With `compare`, look first at what the target has; without `replace`, leave that.
         """
+        digest = Digest(self._likeness)
         total = await self._scope.count(self._source)
         async with ahead(self._scope.scan(self._source)) as chunks:
             async for chunk in chunks:
                 digest.add_all(chunk)
                 await self._put(await self._wanted(chunk, replace) if compare else chunk)
                 self._listener(Progress(Phase.COPYING, digest.records, total, digest.size))
+        return digest
 
     async def repair(self, buckets: frozenset[int]) -> None:
         """Copy again, positions included, all records of those buckets."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from wa_core.errors import MoveMismatchError
 from wa_core.migrate.digest import Digest
+from wa_core.migrate.layout import Likeness, keeps_positions
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope, is_marker
 from wa_core.migrate.side import Side
 from wa_core.migrate.stream import chunked
-from wa_core.migrate.survey import keeps_positions
 from wa_core.storage import Engine
 
 
@@ -45,8 +45,8 @@ async def compare(source: Side, target: Side, scope: Scope, listener: Listener) 
     async with AsyncExitStack() as ends:
         mine = await ends.enter_async_context(await source.open(read_only=True))
         its = await ends.enter_async_context(await target.open(read_only=True))
-        positions = keeps_positions(mine) and keeps_positions(its)
-        found = Comparison(Digest(positions=positions), Digest(positions=positions))
+        likeness = Likeness(mine, its)
+        found = Comparison(Digest(likeness), Digest(likeness))
         total = await scope.count(mine) + await scope.count(its)
 
         def tell() -> None:
@@ -72,10 +72,12 @@ async def _sum_up(engine: Engine, scope: Scope, digest: Digest, tell: Callable[[
 
 async def check_contained(source: Side, target: Side, scope: Scope, skipped: int) -> Digest:
     """Prove that all of the source is in the target, but for those values that were left there."""
-    digest, different = Digest(positions=False), 0
+    different = 0
     async with AsyncExitStack() as ends:
         mine = await ends.enter_async_context(await source.open(read_only=True))
         its = await ends.enter_async_context(await target.open(read_only=True))
+        likeness = Likeness(mine, its)
+        digest = Digest(likeness)
         chunks = await ends.enter_async_context(aclosing(chunked(scope.scan(mine))))
         async for chunk in chunks:
             digest.add_all(chunk)
@@ -83,7 +85,7 @@ async def check_contained(source: Side, target: Side, scope: Scope, skipped: int
             missing = sum(entry.key not in there for entry in chunk)
             if missing:
                 raise MoveMismatchError(f"{missing} records are missing")
-            different += sum(there[entry.key] != entry.value for entry in chunk)
+            different += sum(likeness.differs(entry, there[entry.key]) for entry in chunk)
     if different != skipped:
         raise MoveMismatchError(f"{different} values differ, {skipped} were left on purpose")
     return digest

@@ -20,7 +20,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PASSWORD = re.compile(r"\A((?://)?[^/@:]*):.*@", re.DOTALL)
 """Up to the last `@`: too much hidden is no harm, half a password is."""
-_PASSWORD_PART = re.compile(r"\A([^:]+:(?://)?[^/@:]*):(.*)@", re.DOTALL)
+_PASSWORD_PART = re.compile(r"\A((?:[A-Za-z][\w+.-]*:)+(?://)?[^/@:]*):(.*)@", re.DOTALL)
+"""Behind one scheme or several, as in `baileys-sql:postgres://`."""
 _TORN_PASSWORD = re.compile(r"//[^/@:\[]*:(?!\d*(?:[,/]|\Z))[^@]*\Z")
 """A word where a port would be, and no `@` behind it."""
 _SECRET_NAME = re.compile(r"pass|secret|token|key|seal|auth", re.IGNORECASE)

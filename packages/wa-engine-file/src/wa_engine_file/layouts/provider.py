@@ -60,6 +60,10 @@ class FolderProvider(Provider):
         place = _place(url)
         return await asyncio.to_thread(self._sessions, place)
 
+    def absolute(self, url: EngineUrl) -> EngineUrl:
+        """Name the folder by its whole path."""
+        return url.located(_place(url))
+
     def _opened(self, url: EngineUrl, read_only: bool) -> FolderEngine:
         with file_errors():
             base = self._base(url)

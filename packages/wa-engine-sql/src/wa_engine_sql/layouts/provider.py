@@ -21,6 +21,7 @@ from wa_engine_sql.layouts.tables import Stand, check_whole, found
 from wa_engine_sql.layouts.turns import Turns
 from wa_engine_sql.layouts.url import database_url, identifiers
 from wa_engine_sql.place import Place, Share, in_time
+from wa_engine_sql.sqlite_url import sqlite_path
 from wa_engine_sql.urls import engine_for, is_there
 
 DEFAULT_SESSION = "default"
@@ -64,6 +65,14 @@ class LayoutProvider(Provider):
             share=share,
             timeout=settings.timeout,
         )
+
+    def absolute(self, url: EngineUrl) -> EngineUrl:
+        """Name a file by its whole path; a server is the same from everywhere."""
+        database = database_url(url, self.parameters)
+        if database.scheme != "sqlite":
+            return url
+        path = database.located(sqlite_path(database)).place
+        return EngineUrl(url.scheme, f"sqlite:{path}", url.params, url.session)
 
     async def list_sessions(self, url: EngineUrl) -> list[str]:
         """Name the sessions that hold rows."""

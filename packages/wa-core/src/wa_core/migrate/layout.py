@@ -1,0 +1,58 @@
+"""What the layouts of other people's tools say of themselves, and our own need not.
+
+Such an engine has `holds(key)`, whether there is a place for a key, and may have `canonical(key,
+value)`, what is left of a value where the layout does not keep every byte: spaces around a JSON
+text, say. What two stores hold is compared as both of them could have kept it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wa_core.storage import Engine, Entry, WrapperEngine
+
+
+def places_in(engine: Engine, key: str) -> bool:
+    """Tell whether the layout of a store has a place for a key; our own have one for each."""
+    holds = _own(engine, "holds")
+    return holds is None or bool(holds(key))
+
+
+def reads_marker(engine: Engine) -> bool:
+    """Tell whether every program that uses this layout looks at the marker of a move."""
+    return _own(engine, "holds") is None
+
+
+def keeps_positions(engine: Engine) -> bool:
+    """Tell whether a store returns each record at the position it was put at."""
+    return "O1" in engine.capabilities.claims
+
+
+class Likeness:
+    """When two stores count as holding the same."""
+
+    def __init__(self, *engines: Engine) -> None:
+        self.positions = all(keeps_positions(engine) for engine in engines)
+        """Whether both keep positions, so that these have to be equal too."""
+        found = (_own(engine, "canonical") for engine in engines)
+        self._reductions = tuple(reduce for reduce in found if reduce is not None)
+
+    def value(self, key: str, value: bytes) -> bytes:
+        """Reduce a value to what both could have kept."""
+        for reduce in self._reductions:
+            value = reduce(key, value)
+        return value
+
+    def differs(self, entry: Entry, other: bytes) -> bool:
+        """Tell whether a record and the other store's value under its key are different."""
+        if entry.value == other:
+            return False
+        return self.value(entry.key, entry.value) != self.value(entry.key, other)
+
+
+def _own(engine: Engine, name: str) -> Callable[..., Any] | None:
+    while isinstance(engine, WrapperEngine):
+        engine = engine.inner
+    found: Callable[..., Any] | None = getattr(engine, name, None)
+    return found
