@@ -84,6 +84,15 @@ class Line:
                 replies: list[Any] = await pipeline.execute()
         return replies
 
+    async def transact(self, commands: Sequence[tuple[object, ...]]) -> None:
+        """Send plain commands as one MULTI: all of them are done, or none."""
+        pipeline = self._driver.pipeline(transaction=True)
+        for command in commands:
+            pipeline.execute_command(*command)
+        async with self._gate:
+            with driver_errors():
+                await pipeline.execute()
+
     async def names(self) -> AsyncGenerator[bytes, None]:
         """Walk the keyspace that the session lies in, without a pattern; some names come twice."""
         with driver_errors():
