@@ -1,4 +1,4 @@
-"""A cache whose right to remember is a lease that somebody else took and keeps alive.
+"""A cache of records whose right to remember is a lease that somebody else took and keeps alive.
 
 `CachedEngine` trusts a lease as long as it is told that it lasts. Here nobody tells: what is
 remembered belongs to an epoch, and every write carries that epoch. So a worker that lost its lease
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from wa_core.errors import FencedError
 from wa_core.storage import CachedEngine, Lease, Operation
+from wa_core.storage.layouts import SESSION
 
 FOREVER = float("inf")
 NEVER = float("-inf")
@@ -27,9 +28,24 @@ class LeasedCache(CachedEngine):
         self._writes_begun += 1
         self._hold_until(NEVER if lease is None else FOREVER)
 
+    def _remember(self, values: dict[str, bytes]) -> None:
+        super()._remember({key: value for key, value in values.items() if _is_record(key)})
+
+    def _forget(self, operations: Sequence[Operation]) -> None:
+        for operation in operations:
+            if _is_record(operation.key):
+                # Nothing that is remembered lies below a record: no need to look for it.
+                self._discard(operation.key)
+            else:
+                super()._forget((operation,))
+
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         try:
             await super()._apply(operations, fence)
         except FencedError:
             self.follow(None)
             raise
+
+
+def _is_record(key: str) -> bool:
+    return key.startswith(SESSION) and key.count("/") == 2

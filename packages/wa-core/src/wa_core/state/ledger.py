@@ -132,13 +132,16 @@ class Ledger:
     async def lock(self, owner: Transaction, names: Iterable[str]) -> None:
         """Wait until the owner has the names; of a peer, by number and by LID."""
         await self._ready()
+        names = tuple(names)
         wanted = await self._all_names(names)
         while True:
-            await self._locks.acquire(owner, wanted)
+            gained = await self._locks.acquire(owner, wanted)
             # While it waited, the number and the LID of a peer may have found each other.
             known = await self._all_names(names)
             if known <= wanted:
                 return
+            # Back to the end of the line: asking for more while holding some makes circles.
+            self._locks.release(owner, gained)
             wanted = known
 
     def unlock(self, owner: Transaction) -> None:

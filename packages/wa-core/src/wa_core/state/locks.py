@@ -18,10 +18,12 @@ class NamedLocks:
         self._owners: dict[str, Owner] = {}
         self._waiting: dict[str, deque[tuple[Owner, asyncio.Future[None]]]] = {}
 
-    async def acquire(self, owner: Owner, names: Iterable[str]) -> None:
-        """Wait for all names, in an order that is everybody's."""
-        for name in sorted(set(names)):
+    async def acquire(self, owner: Owner, names: Iterable[str]) -> list[str]:
+        """Wait for all names, in an order that is everybody's; return those that are new to it."""
+        wanted = sorted(name for name in set(names) if self._owners.get(name) is not owner)
+        for name in wanted:
             await self._acquire(owner, name)
+        return wanted
 
     async def _acquire(self, owner: Owner, name: str) -> None:
         if self._owners.setdefault(name, owner) is owner:
@@ -39,9 +41,10 @@ class NamedLocks:
                 line.remove((owner, turn))
             raise
 
-    def release(self, owner: Owner) -> None:
-        """Give up every name of an owner; the next in line have them at once."""
-        for name in [name for name, held in self._owners.items() if held is owner]:
+    def release(self, owner: Owner, names: Iterable[str] | None = None) -> None:
+        """Give up names of an owner, or all it has; the next in line have them at once."""
+        held = [name for name, holder in self._owners.items() if holder is owner]
+        for name in held if names is None else names:
             self._pass_on(name)
 
     def _pass_on(self, name: str) -> None:

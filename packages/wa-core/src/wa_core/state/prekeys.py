@@ -21,7 +21,7 @@ from wa_core.state.keystore import spelt
 from wa_core.state.ledger import parse
 from wa_core.state.shapes import ShapeError
 from wa_core.state.transaction import Transaction
-from wa_core.storage.layouts import key_of, record_of
+from wa_core.storage.layouts import key_of
 
 KIND = "pre-key"
 INITIAL = 812
@@ -103,9 +103,8 @@ class PreKeys:
 
     async def alive(self) -> list[int]:
         """List the ids of the keys that are there, in ascending order."""
-        records = map(record_of, await self._store.keys(_PREFIX))
-        found = [record[1] for record in records if record is not None]
-        # What else lies there is none of ours to touch; `validate` names it.
+        found = [key.removeprefix(_PREFIX) for key in await self._store.keys(_PREFIX)]
+        # A number is spelt as itself; what else lies there is not ours to touch.
         return sorted(int(ident) for ident in found if is_pre_key_id(ident))
 
     async def _make(self, count: int, generate: Callable[[], KeyPair]) -> dict[int, KeyPair]:

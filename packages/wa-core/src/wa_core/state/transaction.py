@@ -65,10 +65,10 @@ class Changes:
     @property
     def operations(self) -> list[Operation]:
         """The batch, but for the credentials."""
-        first: list[Operation] = [Delete(_ALL_RECORDS)] if self.cleared else []
-        return first + [
-            Delete(key) if value is None else Put(key, value) for key, value in self.values.items()
-        ]
+        gone = [Delete(_ALL_RECORDS)] if self.cleared else []
+        gone += [Delete(key) for key, value in self.values.items() if value is None]
+        kept = [Put(key, value) for key, value in self.values.items() if value is not None]
+        return [*gone, *kept]
 
     def __bool__(self) -> bool:
         return bool(self.values or self.edits or self.cleared)
