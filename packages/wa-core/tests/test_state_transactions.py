@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
-from contextvars import Context
 from dataclasses import replace
 from functools import partial
 
 import pytest
-from state_bench.engines import FaultyEngine, GatedEngine
+from state_bench.engines import FaultyEngine
 from state_bench.identities import some_creds
+from state_bench.peers import count_up
 from wa_core.errors import EngineUnavailableError, FencedError, TransactionError
 from wa_core.state import BATCHED, AuthState, Creds
 from wa_core.storage import MemoryEngine, MemoryStore
@@ -40,17 +39,6 @@ async def _fail(state: AuthState, name: str, values: dict[str, str]) -> None:
         await state.update_creds(android)
         assert await state.keys.get("session", values) == values
         raise ZeroDivisionError
-
-
-async def _touch(state: AuthState, name: str) -> None:
-    async with state.transaction(name):
-        known = await state.keys.get("session", [name])
-        await state.keys.set({"session": {name: known.get(name, 0) + 1}})
-
-
-def _fresh() -> Context:
-    """Make a context that is in no transaction: a task of another message."""
-    return Context()
 
 
 async def test_reads_see_writes_and_nobody_else_does() -> None:
@@ -116,7 +104,7 @@ async def test_an_outer_error_takes_the_nested_ones_with_it() -> None:
 
     async def outer() -> None:
         async with state.transaction():
-            await _touch(state, "1.0")
+            await count_up(state, "1.0")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -213,117 +201,12 @@ async def test_two_sessions_in_one_task_do_not_mix() -> None:
     assert await stored(one, "1") == {"1": "one"}
 
 
-async def test_two_messages_of_one_peer_never_interleave() -> None:
-    state, _ = await opened()
-    dice = random.Random(4)
-    await state.keys.set({"lid-mapping": {"55": "100", "100_reverse": "55"}})
-    await state.keys.set({"session": {"100_1.2": 0}})
-
-    async def receive(address: str) -> None:
-        async with state.transaction(address):
-            where = await state.canonical(address)
-            count = (await state.keys.get("session", [where]))[where]
-            for _ in range(dice.randrange(4)):
-                await asyncio.sleep(0)
-            await state.keys.set({"session": {where: count + 1}})
-
-    await asyncio.gather(*(receive(dice.choice(["55.2", "100_1.2"])) for _ in range(100)))
-
-    assert await stored(state, "100_1.2") == {"100_1.2": 100}
-
-
-async def test_two_peers_do_not_wait_for_each_other() -> None:
-    state, _ = await opened()
-
-    async with asyncio.timeout(1), state.transaction("55.0"):
-        other = asyncio.create_task(_touch(state, "56.0"), context=_fresh())
-        await other
-
-
-async def test_a_peer_whose_lid_becomes_known_while_waiting_is_waited_for_again() -> None:
-    state, _ = await opened()
-    order: list[str] = []
-
-    async def by(address: str) -> None:
-        async with state.transaction(address):
-            order.append(address)
-            await asyncio.sleep(0)
-            order.append(address)
-
-    async with state.transaction("55.0", "100_1.0"):
-        by_number = asyncio.create_task(by("55.0"), context=_fresh())
-        by_lid = asyncio.create_task(by("100_1.0"), context=_fresh())
-        await asyncio.sleep(0)
-        await state.keys.set({"lid-mapping": {"55": "100", "100_reverse": "55"}})
-    await asyncio.gather(by_number, by_lid)
-
-    assert order[0] == order[1]
-    assert order[2] == order[3]
-
-
-async def test_a_circle_of_waiters_is_told_apart() -> None:
-    state, _ = await opened()
-    first_in, second_in = asyncio.Event(), asyncio.Event()
-
-    async def take(mine: asyncio.Event, other: asyncio.Event, names: tuple[str, str]) -> str:
-        try:
-            async with state.transaction(names[0]):
-                mine.set()
-                await other.wait()
-                async with state.transaction(names[1]):
-                    return "done"
-        except TransactionError as exc:
-            return str(exc)
-
-    async with asyncio.timeout(5):
-        ended = await asyncio.gather(
-            take(first_in, second_in, ("1.0", "2.0")), take(second_in, first_in, ("2.0", "1.0"))
-        )
-
-    assert ended.count("done") == 1
-    assert any("wait for each other" in how for how in ended)
-
-
-async def test_who_is_cancelled_while_waiting_leaves_the_line() -> None:
-    state, _ = await opened()
-
-    async with state.transaction("1.0"):
-        waiting = [asyncio.create_task(_touch(state, "1.0"), context=_fresh()) for _ in range(3)]
-        await asyncio.sleep(0)
-        waiting[1].cancel()
-        await asyncio.sleep(0)
-
-    ended = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [type(how) for how in ended] == [type(None), asyncio.CancelledError, type(None)]
-
-
-async def test_a_commit_goes_on_when_its_caller_is_cancelled_and_holds_its_lock_till_then() -> None:
-    store = MemoryStore()
-    await opened(store)
-    engine = GatedEngine(MemoryEngine(store))
-    state = await AuthState.open(engine)
-
-    task = asyncio.create_task(_touch(state, "1.0"))
-    await engine.reached.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    follower = asyncio.create_task(_touch(state, "1.0"))
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert not follower.done()
-    engine.gate.set()
-    await follower
-
-    assert await stored(state, "1.0") == {"1.0": 2}
-
-
 async def test_a_failed_commit_fails_its_transaction() -> None:
     state, engine = await opened()
     engine.fault = lambda: "before"
 
     with pytest.raises(EngineUnavailableError):
-        await _touch(state, "1.0")
+        await count_up(state, "1.0")
 
     engine.fault = lambda: "none"
     async with asyncio.timeout(1), state.transaction("1.0"):
@@ -399,3 +282,14 @@ async def test_credentials_that_wait_go_before_those_of_a_transaction() -> None:
     assert (await AuthState.open(engine)).creds.account_sync_counter == 2
     await state.close()
     assert (await AuthState.open(engine)).creds.account_sync_counter == 2
+
+
+async def test_flushing_inside_would_leave_its_changes_out_and_is_refused() -> None:
+    state, engine = await opened()
+
+    async with state.transaction():
+        await state.update_creds(android)
+        with pytest.raises(TransactionError, match="after that"):
+            await state.flush()
+
+    assert engine.applied == 1

@@ -83,11 +83,6 @@ class CommitQueue:
         self._worker: asyncio.Task[None] | None = None
         self._doubt: _Step | None = None
 
-    @property
-    def in_doubt(self) -> bool:
-        """Whether the outcome of a batch is unknown."""
-        return self._doubt is not None
-
     def submit(
         self,
         operations: Sequence[Operation] = (),

@@ -8,7 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from wa_core.errors import CorruptRecordError, UsageError, ValueTooLargeError
+from wa_core.errors import (
+    CorruptRecordError,
+    TransactionError,
+    UsageError,
+    ValueTooLargeError,
+)
 from wa_core.state.addresses import canonical_address, lock_names
 from wa_core.state.cache import LeasedCache
 from wa_core.state.commits import CommitQueue, Edit
@@ -102,6 +107,8 @@ class Ledger:
     async def flush(self) -> None:
         """Return when everything that was changed before is in the store."""
         self._check_open()
+        if current(self) is not None:
+            raise TransactionError("what it changed is saved when it ends: flush after that")
         await asyncio.shield(self._unsaved.submit(flush=True))
 
     async def settle(self) -> None:

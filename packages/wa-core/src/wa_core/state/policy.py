@@ -149,7 +149,7 @@ class Unsaved:
         if error is not None:
             code = error.code if isinstance(error, WaError) else type(error).__name__
             log.warning("credentials are not saved yet: %s", code)
-            if self._queue.in_doubt or (isinstance(error, WaError) and error.retryable):
+            if not isinstance(error, WaError) or error.retryable:
                 self._wind_up()
 
     def _wind_up(self) -> None:
