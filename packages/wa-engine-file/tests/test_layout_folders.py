@@ -14,11 +14,10 @@ from wa_core.errors import (
     EngineBusyError,
     EngineConfigError,
     EngineUnavailableError,
-    InvalidUrlError,
     ReadOnlyError,
     UnsupportedError,
 )
-from wa_core.storage import Batch, Engine, list_sessions, open_engine
+from wa_core.storage import Batch, Engine, open_engine
 from wa_core.storage.layouts import CREDS, dumps, key_of
 from wa_engine_file.layouts.engine import FolderEngine
 from wa_engine_file.layouts.folder import Folder
@@ -220,15 +219,25 @@ async def test_what_the_library_of_folders_wrote_is_read(tmp_path: Path) -> None
     assert (tmp_path / "chat" / "2@g.us" / "index.json").stat().st_mtime_ns // 1000 == AT
 
 
-@pytest.mark.parametrize("lost", ["session/app-state-sync-key/A/DAAA=", "contact/a@b/index"])
-async def test_a_path_that_may_be_two_keys_is_refused_and_named(lost: str, tmp_path: Path) -> None:
-    for name in ("session/creds", lost):
+@pytest.mark.parametrize(
+    ("creds", "lost"),
+    [
+        ("session/creds", "session/app-state-sync-key/A/DAAA="),
+        ("session/creds", "contact/a@b/index"),
+        # Version 8 drops a slash at either end: here nobody knows which.
+        ("session/creds/index.json", "session/app-state-sync-key/ADAAAA=/index.json"),
+    ],
+)
+async def test_a_path_that_may_be_two_keys_is_refused_and_named(
+    creds: str, lost: str, tmp_path: Path
+) -> None:
+    for name in (creds, lost):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"{}")
 
     async with await open_engine(f"arcaelas-file:{tmp_path}", read_only=True) as engine:
         assert await engine.get(CREDS) == b"{}"
-        with pytest.raises(EngineConfigError, match=lost):
+        with pytest.raises(EngineConfigError, match=lost.removesuffix("/index.json")):
             await engine.list()
 
 
@@ -356,59 +365,6 @@ async def test_a_second_writer_of_ours_is_refused_and_a_reader_is_not(url: str) 
 
     async with await open_engine(url) as engine:
         assert await engine.get(CREDS) == RECORDS[CREDS]
-
-
-async def test_a_folder_is_made_by_the_first_write_and_by_no_look(tmp_path: Path) -> None:
-    url = f"baileys:{tmp_path}/new"
-    async with await open_engine(url) as engine, await open_engine(url) as second:
-        assert await engine.get(CREDS) is None
-        assert await engine.list() == []
-        assert not (tmp_path / "new").exists()
-        await engine.set(CREDS, RECORDS[CREDS])
-        with pytest.raises(EngineBusyError):
-            await second.set(CREDS, RECORDS[CREDS])
-
-    with pytest.raises(EngineConfigError, match="no such folder"):
-        await open_engine(f"baileys:{tmp_path}/typo", read_only=True)
-
-
-async def test_a_place_with_a_folder_for_each_session_lists_them(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        async with await open_engine(f"baileys:{tmp_path}#{name}") as engine:
-            await engine.set(CREDS, dumps({"name": name}))
-
-    assert await list_sessions(f"baileys:{tmp_path}") == ["one", "two"]
-    assert await list_sessions(f"baileys:{tmp_path}/one") == [""]
-    async with await open_engine(f"baileys:{tmp_path}#two") as engine:
-        assert await engine.get(CREDS) == dumps({"name": "two"})
-    with pytest.raises(EngineConfigError, match="name one with #: one, two"):
-        await open_engine(f"baileys:{tmp_path}")
-    with pytest.raises(EngineConfigError, match="open it without #"):
-        await open_engine(f"baileys:{tmp_path}/one#more")
-    for wrong in ("..", "a%2Fb", ""):
-        with pytest.raises(InvalidUrlError):
-            await open_engine(f"baileys:{tmp_path}#{wrong}")
-
-
-async def test_a_folder_of_another_kind_is_refused_and_told_what_it_is(tmp_path: Path) -> None:
-    for number, own in enumerate(("baileys:{}", "arcaelas-file:{}", "file:{}")):
-        place = tmp_path / str(number)
-        async with await open_engine(own.format(place)) as engine:
-            await engine.set(CREDS, RECORDS[CREDS])
-
-    for wrong, right in (("arcaelas-file:{}/0", "baileys:DIR"), ("baileys:{}/1", "arcaelas-file")):
-        with pytest.raises(EngineConfigError, match=right):
-            await open_engine(wrong.format(tmp_path))
-    with pytest.raises(EngineConfigError, match="file:DIR"):
-        await open_engine(f"baileys:{tmp_path}/2")
-    with pytest.raises(EngineConfigError, match="other version"):
-        await open_engine(f"arcaelas-file:{tmp_path}/1?version=8")
-    with pytest.raises(InvalidUrlError, match="2 or 8"):
-        await open_engine(f"arcaelas-file:{tmp_path}/new?version=3")
-    with pytest.raises(EngineConfigError, match="this is a file"):
-        await open_engine(f"baileys:{tmp_path}/0/creds.json")
-    with pytest.raises(InvalidUrlError, match="unknown parameter"):
-        await open_engine(f"baileys:{tmp_path}/0?spelling=safe")
 
 
 async def test_a_lease_is_refused_for_the_other_library_takes_none(url: str) -> None:

@@ -44,7 +44,7 @@ class ArcaelasFolder(ABC):
         if path.startswith(".") or "/." in path:
             return None
         found = self._read(path)
-        return None if found is None else keyed(found)
+        return None if found is None else self._keyed(found)
 
     def folder(self, key: str) -> str | None:
         """Keys below a key lie below its folder; below an id that holds slashes, so may others."""
@@ -57,6 +57,24 @@ class ArcaelasFolder(ABC):
         return json_flaw(value) if is_record(key) and not key.endswith(f"/{BINARY}") else None
 
     _at: str
+
+    def _keyed(self, raw: str) -> str:
+        """Read a key as the library writes it, or raise where it can be more than one."""
+        top, _, rest = raw.partition("/")
+        kind, slash, ident = rest.partition("/")
+        try:
+            if top == "session" and slash and not ident.endswith(f"/{BINARY}"):
+                whole = kind != "app-state-sync-key" or _BASE64.fullmatch(ident)
+                return key_of(kind, ident if whole else self._restored(ident, raw))
+        except InvalidKeyError:
+            raise _in_doubt(raw) from None
+        if not is_key(raw):
+            raise _in_doubt(raw)
+        return raw
+
+    def _restored(self, ident: str, raw: str) -> str:
+        """Give base64 the slash back that it has lost, where only one place can have had it."""
+        raise _in_doubt(raw)
 
     @abstractmethod
     def stale(self, path: str) -> str | None:
@@ -77,6 +95,12 @@ class ThreeMethodFolder(ArcaelasFolder):
     def stale(self, path: str) -> str | None:
         """Version 2 keeps no index."""
         return None
+
+    def _restored(self, ident: str, raw: str) -> str:
+        # One at the end would have made it the name of a folder, which was never written.
+        if "/" not in ident and _BASE64.fullmatch("/" + ident):
+            return "/" + ident
+        return super()._restored(ident, raw)
 
     def _spelt(self, raw: str) -> str:
         return raw.replace(_AT_SIGN, _AT)
@@ -112,29 +136,6 @@ def bare(key: str) -> str:
     record = record_of(key)
     raw = key if record is None else f"session/{record[0]}/{record[1]}"
     return _SLASHES.sub("/", raw)
-
-
-def keyed(raw: str) -> str:
-    """Read a key as the library writes it, or raise where it can be more than one."""
-    top, _, rest = raw.partition("/")
-    kind, slash, ident = rest.partition("/")
-    try:
-        if top == "session" and slash and not ident.endswith(f"/{BINARY}"):
-            return key_of(kind, _restored(kind, ident, raw))
-    except InvalidKeyError:
-        raise _in_doubt(raw) from None
-    if not is_key(raw):
-        raise _in_doubt(raw)
-    return raw
-
-
-def _restored(kind: str, ident: str, raw: str) -> str:
-    """Give base64 the slash back that it has lost, where only one place can have had it."""
-    if kind != "app-state-sync-key" or _BASE64.fullmatch(ident):
-        return ident
-    if "/" not in ident and _BASE64.fullmatch("/" + ident):
-        return "/" + ident
-    raise _in_doubt(raw)
 
 
 def _in_doubt(raw: str) -> EngineConfigError:

@@ -66,6 +66,10 @@ class FolderEngine(Engine):
         """Tell whether this layout has a place for a key."""
         return self.folder.layout.path(key) is not None
 
+    def check_value(self, key: str, value: bytes) -> None:
+        """Raise `UnsupportedError` for a record that could not be read back."""
+        self.folder.check_value(key, value)
+
     async def open(self) -> Self:
         """Become the one writer of ours, if the folder is there; else the first write does [X2]."""
         if not self.capabilities.read_only and os.path.isdir(self.folder.base):

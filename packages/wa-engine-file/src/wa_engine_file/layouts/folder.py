@@ -80,7 +80,7 @@ class Folder:
         else:
             for operation in operations:
                 if isinstance(operation, Put):
-                    self._check(operation.key, operation.value)
+                    self.check_value(operation.key, operation.value)
             steps = self._net(operations)
             self._check_room({path for path, new in steps.items() if new is not None}, steps)
         for path in list(steps):
@@ -117,7 +117,7 @@ class Folder:
         there = {path for path in found if os.path.lexists(f"{self.base}/{path}")}
         return [path for path in dict.fromkeys(found) if path in there or path in steps]
 
-    def _check(self, key: str, value: bytes) -> None:
+    def check_value(self, key: str, value: bytes) -> None:
         if self.layout.path(key) is None:
             raise UnsupportedError(
                 f"a place for {masked(key)!r} in the layout {self.layout.scheme}"
