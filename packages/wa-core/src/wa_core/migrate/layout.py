@@ -1,8 +1,9 @@
 """What the layouts of other people's tools say of themselves, and our own need not.
 
-Such an engine has `holds(key)`, whether there is a place for a key, and may have `canonical(key,
-value)`, what is left of a value where the layout does not keep every byte: spaces around a JSON
-text, say. What two stores hold is compared as both of them could have kept it.
+Such an engine has `holds(key)`, whether there is a place for a key. It may have `check_value(key,
+value)`, which raises for what it could not give back, and `canonical(key, value)`, what is left of
+a value where the layout does not keep every byte: spaces around a JSON text, say. What two stores
+hold is compared as both of them could have kept it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wa_core.errors import TargetUnfitError, WaError
 from wa_core.storage import Engine, Entry, WrapperEngine
 
 
-def places_in(engine: Engine, key: str) -> bool:
-    """Tell whether the layout of a store has a place for a key; our own have one for each."""
-    holds = _own(engine, "holds")
-    return holds is None or bool(holds(key))
+def check_holds(engine: Engine, entry: Entry) -> None:
+    """Raise `TargetUnfitError` if a store could not give a record back; our own can."""
+    holds, check_value = _own(engine, "holds"), _own(engine, "check_value")
+    limit = engine.capabilities.max_value
+    if holds is not None and not holds(entry.key):
+        raise TargetUnfitError(f"its layout has no place for {entry.key!r}")
+    if len(entry.value) > limit:
+        what = f"a value of {len(entry.value)} bytes ({entry.key!r})"
+        raise TargetUnfitError(f"{what} is over its limit of {limit}")
+    if check_value is not None:
+        try:
+            check_value(entry.key, entry.value)
+        except WaError as exc:
+            raise TargetUnfitError(f"{entry.key!r}: {exc}") from exc
 
 
 def reads_marker(engine: Engine) -> bool:

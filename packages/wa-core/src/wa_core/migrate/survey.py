@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from wa_core.errors import MoveConflictError, TargetUnfitError
-from wa_core.migrate.layout import Likeness, keeps_positions, places_in, reads_marker
+from wa_core.migrate.layout import Likeness, check_holds, keeps_positions, reads_marker
 from wa_core.migrate.policy import OnConflict
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope
@@ -30,21 +30,28 @@ def warnings_for(source: Engine, target: Engine) -> tuple[str, ...]:
 
 async def check_fits(source: Engine, target: Engine, scope: Scope, listener: Listener) -> None:
     """Raise `TargetUnfitError` if the target has no place for a record of the source."""
-    limit = target.capabilities.max_value
-    if limit >= source.capabilities.max_value and reads_marker(target):
+    room = target.capabilities.max_value >= source.capabilities.max_value
+    if room and reads_marker(target):
         return
+    nests = "K3" in target.capabilities.claims or "K3" not in source.capabilities.claims
     done, total = 0, await scope.count(source)
-    async with aclosing(scope.scan(source)) as entries:
-        async for entry in entries:
-            if not places_in(target, entry.key):
-                raise TargetUnfitError(f"its layout has no place for {entry.key!r}")
-            if len(entry.value) > limit:
-                size = len(entry.value)
-                what = f"a value of {size} bytes ({entry.key!r})"
-                raise TargetUnfitError(f"{what} is over its limit of {limit}")
-            done += 1
-            if done % 1000 == 0:
-                listener(Progress(Phase.LOOKING, done, total))
+    async with aclosing(chunked(scope.scan(source))) as chunks:
+        async for chunk in chunks:
+            for entry in chunk:
+                check_holds(target, entry)
+            if not nests:
+                await _check_flat(source, chunk)
+            done += len(chunk)
+            listener(Progress(Phase.LOOKING, done, total))
+
+
+async def _check_flat(source: Engine, chunk: Chunk) -> None:
+    """Raise if a record has records below it: a file cannot be a folder, too."""
+    above = {
+        entry.key[:at] for entry in chunk for at, letter in enumerate(entry.key) if letter == "/"
+    }
+    for key in await source.get_many(above):
+        raise TargetUnfitError(f"it cannot keep a value of {key!r} and records below it")
 
 
 async def check_conflicts(

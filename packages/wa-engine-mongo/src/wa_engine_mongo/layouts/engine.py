@@ -47,6 +47,11 @@ class DocumentEngine(Engine):
         """Tell whether this layout has a place for a key."""
         return key == MOVE or has_place(key)
 
+    def check_value(self, key: str, value: bytes) -> None:
+        """Raise `UnsupportedError` for a value that could not be read back."""
+        if key != MOVE:
+            json_text(value)
+
     def canonical(self, key: str, value: bytes) -> bytes:
         """Return what two values have in common that this layout cannot tell apart.
 
@@ -66,8 +71,7 @@ class DocumentEngine(Engine):
             if isinstance(operation, Put):
                 if not self.holds(operation.key):
                     raise UnsupportedError("a place for this key")
-                if operation.key != MOVE:
-                    json_text(operation.value)
+                self.check_value(operation.key, operation.value)
 
         def change(session: Session) -> None:
             for operation in operations:
