@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from wa_core.errors import CorruptRecordError, UnsupportedError
 from wa_core.storage import Capabilities, Engine, Entry, Lease, Operation, PositionClock
 from wa_core.storage.layouts import SESSION, record_of
@@ -17,6 +16,7 @@ from wa_core.storage.layouts import SESSION, record_of
 from wa_engine_sql.change import Record, change_of
 from wa_engine_sql.faults import driver_errors
 from wa_engine_sql.layouts.cells import Kind, compact
+from wa_engine_sql.layouts.hand import Hand
 from wa_engine_sql.layouts.rows import Found, New, Rows
 from wa_engine_sql.layouts.spellings import Address, Layout, Names, held
 from wa_engine_sql.layouts.tables import check_whole, found, make
@@ -51,6 +51,15 @@ class LayoutEngine(Engine):
         """Tell whether this layout has a place for a key."""
         return self._address(key) is not None
 
+    def check_value(self, key: str, value: bytes) -> None:
+        """Raise `UnsupportedError` for a record that could not be read back."""
+        address = self._address(key)
+        if address is None:
+            raise UnsupportedError("a place for this key")
+        self._tables[address[0]].stand.value.put_value(value)
+        if not reads(key, value):
+            raise UnsupportedError("values below session/ that are no JSON")
+
     def canonical(self, key: str, value: bytes) -> bytes:
         """Return what two values have in common that this layout cannot tell apart.
 
@@ -70,15 +79,15 @@ class LayoutEngine(Engine):
         return address if fits else None
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return await self._turns.read(lambda connection: self._read(connection, keys))
+        return await self._turns.read(lambda hand: self._read(hand, keys))
 
-    async def _read(self, connection: AsyncConnection, keys: Sequence[str]) -> dict[str, bytes]:
-        await self._look_again(connection)
+    async def _read(self, hand: Hand, keys: Sequence[str]) -> dict[str, bytes]:
+        await self._look_again(hand)
         values: dict[str, bytes] = {}
         for number, wanted in self._placed(keys).items():
             if not self._tables[number].stand.is_there:
                 continue
-            for row in await self._tables[number].read(connection, wanted):
+            for row in await self._tables[number].read(hand, wanted):
                 key = self._key(number, row.names)
                 if key in values:
                     raise CorruptRecordError(key, "the table holds it twice")
@@ -94,40 +103,34 @@ class LayoutEngine(Engine):
             await self._make_tables()
         deletes = [key.decode() for key in change.deletes]
 
-        async def work(connection: AsyncConnection) -> None:
-            await self._look_again(connection)
-            await self._delete(connection, deletes)
-            await self._put(connection, change.puts)
+        async def work(hand: Hand) -> None:
+            await self._look_again(hand)
+            await self._delete(hand, deletes)
+            await self._put(hand, change.puts)
 
         await self._turns.write(work)
 
     def _check(self, puts: Sequence[Record]) -> None:
         """Refuse what could not be read back, before anything is written."""
         for put in puts:
-            key = put.key.decode()
-            address = self._address(key)
-            if address is None:
-                raise UnsupportedError("a place for this key")
-            self._tables[address[0]].stand.value.put_value(put.value)
-            if not reads(key, put.value):
-                raise UnsupportedError("values below session/ that are no JSON")
+            self.check_value(put.key.decode(), put.value)
 
-    async def _delete(self, connection: AsyncConnection, keys: Sequence[str]) -> None:
+    async def _delete(self, hand: Hand, keys: Sequence[str]) -> None:
         leaves = [key for key in keys if record_of(key) is not None]
         gone = self._placed(leaves)
         trees = [key for key in keys if record_of(key) is None]
         if trees:
-            for key, number, names, _ in await self._all(connection):
+            for key, number, names, _ in await self._all(hand):
                 if any(key == tree or key.startswith(f"{tree}/") for tree in trees):
                     gone.setdefault(number, []).append(names)
         for number, wanted in gone.items():
             if self._tables[number].stand.is_there:
-                await self._tables[number].remove(connection, wanted)
+                await self._tables[number].remove(hand, wanted)
 
-    async def _put(self, connection: AsyncConnection, puts: Sequence[Record]) -> None:
+    async def _put(self, hand: Hand, puts: Sequence[Record]) -> None:
         newest = 0
         for rows in self._tables if self._layout.is_dated and puts else ():
-            newest = max(newest, await rows.newest(connection))
+            newest = max(newest, await rows.newest(hand))
         clock = PositionClock(last=newest)
         new: dict[int, list[New]] = {}
         for put in puts:
@@ -138,7 +141,7 @@ class LayoutEngine(Engine):
             position = put.at if given and put.at is not None else clock.next()
             new.setdefault(address[0], []).append(New(address[1], value, position))
         for number, some in new.items():
-            await self._tables[number].write(connection, some)
+            await self._tables[number].write(hand, some)
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
         rows = await self._turns.read(self._all)
@@ -163,30 +166,30 @@ class LayoutEngine(Engine):
                     break
 
     async def _chunk(self, number: int, after: Names | None) -> tuple[list[Found], Names | None]:
-        async def work(connection: AsyncConnection) -> tuple[list[Found], Names | None]:
-            await self._look_again(connection)
+        async def work(hand: Hand) -> tuple[list[Found], Names | None]:
+            await self._look_again(hand)
             if not self._tables[number].stand.is_there:
                 return [], None
-            return await self._tables[number].chunk(connection, after, SCAN_CHUNK)
+            return await self._tables[number].chunk(hand, after, SCAN_CHUNK)
 
         return await self._turns.read(work)
 
-    async def _all(self, connection: AsyncConnection) -> list[tuple[str, int, Names, int | None]]:
+    async def _all(self, hand: Hand) -> list[tuple[str, int, Names, int | None]]:
         """Name every row of the session: its key, its table, its names there, its position."""
-        await self._look_again(connection)
+        await self._look_again(hand)
         return [
             (self._key(number, names), number, names, position)
             for number, rows in enumerate(self._tables)
             if rows.stand.is_there
-            for names, position in await rows.names(connection)
+            for names, position in await rows.names(hand)
         ]
 
     async def _clear(self) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            await self._look_again(connection)
+        async def work(hand: Hand) -> None:
+            await self._look_again(hand)
             for rows in self._tables:
                 if rows.stand.is_there:
-                    await rows.clear(connection)
+                    await rows.clear(hand)
 
         await self._turns.write(work)
 
@@ -194,25 +197,25 @@ class LayoutEngine(Engine):
         with driver_errors(self._share.place.dialect.meaning):
             await self._share.leave()
 
-    async def _look_again(self, connection: AsyncConnection) -> None:
+    async def _look_again(self, hand: Hand) -> None:
         """Look for the tables that were not there when they were last looked for."""
         for number, rows in enumerate(self._tables):
             if not rows.stand.is_there:
                 dated = self._layout.is_dated
-                stand = await connection.run_sync(found, rows.stand.shelf, is_dated=dated)
+                stand = await hand.run_sync(found, rows.stand.shelf, is_dated=dated)
                 self._tables[number] = Rows(stand, self._session)
 
     async def _make_tables(self) -> None:
         if all(rows.stand.is_there for rows in self._tables):
             return
 
-        async def work(connection: AsyncConnection) -> None:
-            await self._look_again(connection)
+        async def work(hand: Hand) -> None:
+            await self._look_again(hand)
             for rows in self._tables:
                 if not rows.stand.is_there:
                     shelf = rows.stand.shelf
-                    await connection.run_sync(make, shelf, is_dated=self._layout.is_dated)
-                    await connection.run_sync(check_whole, shelf)
+                    await hand.run_sync(make, shelf, is_dated=self._layout.is_dated)
+                    await hand.run_sync(check_whole, shelf)
 
         await self._turns.write(work)
 

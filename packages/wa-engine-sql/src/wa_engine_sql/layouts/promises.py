@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 from wa_core.storage import FULL, Capabilities, Durability
 
+from wa_engine_sql.layouts.hand import Hand
 from wa_engine_sql.layouts.spellings import Layout
 from wa_engine_sql.layouts.tables import Stand
 from wa_engine_sql.promise import Weakness, promised
@@ -32,12 +32,10 @@ _WEAKER = (
 )
 
 
-async def of_postgres(
-    connection: AsyncConnection, layout: Layout, asked: Durability | None
-) -> Durability:
+async def of_postgres(hand: Hand, layout: Layout, asked: Durability | None) -> Durability:
     """Return the level that was asked for or that PostgreSQL's settings give, or refuse."""
     names = " ".join(shelf.table for shelf in layout.shelves)
-    facts = (await connection.execute(_FACTS, {"names": names})).one()
+    facts = (await hand.execute(_FACTS, {"names": names})).one()
     return promised(asked, (weak for good, weak in zip(facts, _WEAKER, strict=True) if not good))
 
 

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from wa_core.errors import EngineConfigError, InvalidUrlError
 from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
 
@@ -15,6 +14,7 @@ from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.layouts import promises
 from wa_engine_sql.layouts.cells import owner_is
 from wa_engine_sql.layouts.engine import LayoutEngine
+from wa_engine_sql.layouts.hand import Hand
 from wa_engine_sql.layouts.rows import Rows
 from wa_engine_sql.layouts.spellings import Arcaelas, BaileysRows, BaileysTables, Layout, Shelf
 from wa_engine_sql.layouts.tables import Stand, check_whole, found
@@ -84,11 +84,11 @@ class LayoutProvider(Provider):
         share = _share(database, settings)
         turns = Turns(share.place, "", settings.timeout)
 
-        async def work(connection: AsyncConnection) -> set[str]:
+        async def work(hand: Hand) -> set[str]:
             names: set[str] = set()
-            for stand in await _found(connection, layout):
+            for stand in await _found(hand, layout):
                 if stand.is_there:
-                    names |= await Rows.owners(connection, stand, DEFAULT_SESSION)
+                    names |= await Rows.owners(hand, stand, DEFAULT_SESSION)
             return names
 
         try:
@@ -144,11 +144,8 @@ class ArcaelasSqlProvider(LayoutProvider):
         return DEFAULT_SESSION
 
 
-async def _found(connection: AsyncConnection, layout: Layout) -> list[Stand]:
-    return [
-        await connection.run_sync(found, shelf, is_dated=layout.is_dated)
-        for shelf in layout.shelves
-    ]
+async def _found(hand: Hand, layout: Layout) -> list[Stand]:
+    return [await hand.run_sync(found, shelf, is_dated=layout.is_dated) for shelf in layout.shelves]
 
 
 async def _survey(
@@ -157,16 +154,16 @@ async def _survey(
     """Look at the tables, and at what the database promises for them [D2]."""
     postgres = place.engine.dialect.name == "postgresql"
 
-    async def work(connection: AsyncConnection) -> tuple[list[Stand], Durability | None]:
-        stands = await _found(connection, layout)
+    async def work(hand: Hand) -> tuple[list[Stand], Durability | None]:
+        stands = await _found(hand, layout)
         if settings.read_only and not any(stand.is_there for stand in stands):
             tables = " and ".join(shelf.table for shelf in layout.shelves)
             raise EngineConfigError("nothing to read", f"this database has no table {tables}")
         for stand in stands:
             if stand.is_there and not settings.read_only:
-                await connection.run_sync(check_whole, stand.shelf)
+                await hand.run_sync(check_whole, stand.shelf)
         asked = settings.durability
-        return stands, await promises.of_postgres(connection, layout, asked) if postgres else None
+        return stands, await promises.of_postgres(hand, layout, asked) if postgres else None
 
     stands, durability = await turns.read(work)
     if durability is None:

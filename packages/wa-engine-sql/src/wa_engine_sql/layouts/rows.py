@@ -25,10 +25,10 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 from wa_core.errors import CorruptRecordError, UnsupportedError
 
 from wa_engine_sql.layouts.cells import text_of, value_of
+from wa_engine_sql.layouts.hand import Hand
 from wa_engine_sql.layouts.spellings import Names
 from wa_engine_sql.layouts.stamps import position_of, stamp_of
 from wa_engine_sql.layouts.tables import Stand
@@ -64,35 +64,35 @@ class Rows:
         self._owner = {} if stand.owner is None else {"o": stand.owner.put(session)}
 
     @classmethod
-    async def owners(cls, connection: AsyncConnection, stand: Stand, alone: str) -> set[str]:
+    async def owners(cls, hand: Hand, stand: Stand, alone: str) -> set[str]:
         """Name the sessions with rows in a table; `alone` where the table is one session."""
         owner = stand.owner
         if owner is None:
             asked = select(literal(1)).select_from(stand.clause).limit(1)
-            return {alone} if (await connection.execute(asked)).first() else set()
-        rows = await connection.execute(select(owner.read).select_from(stand.clause).distinct())
+            return {alone} if (await hand.execute(asked)).first() else set()
+        rows = await hand.execute(select(owner.read).select_from(stand.clause).distinct())
         return {name for (raw,) in rows if (name := text_of(raw)) is not None}
 
-    async def names(self, connection: AsyncConnection) -> list[tuple[Names, int | None]]:
+    async def names(self, hand: Hand) -> list[tuple[Names, int | None]]:
         """Name all rows, each with its position."""
         wanted = [cell.read for cell in self._asked]
         asked = select(*wanted).select_from(self.stand.clause).where(self._own)
-        rows = (await connection.execute(asked, self._owner)).all()
+        rows = (await hand.execute(asked, self._owner)).all()
         return [(names, position_of(rest[0] if rest else None)) for names, rest in self._mine(rows)]
 
-    async def read(self, connection: AsyncConnection, wanted: Sequence[Names]) -> list[Found]:
+    async def read(self, hand: Hand, wanted: Sequence[Names]) -> list[Found]:
         """Read rows by their names."""
         found: list[Found] = []
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
             exactly = set(some)
             asked = self._values.where(self._any_of(some))
-            rows = self._found((await connection.execute(asked, self._owner)).all())
+            rows = self._found((await hand.execute(asked, self._owner)).all())
             found += [row for row in rows if row.names in exactly]
         return found
 
     async def chunk(
-        self, connection: AsyncConnection, after: Names | None, limit: int
+        self, hand: Hand, after: Names | None, limit: int
     ) -> tuple[list[Found], Names | None]:
         """Read the next rows in the order of the database, and say behind which to go on.
 
@@ -101,54 +101,52 @@ class Rows:
         columns = [cell.column for cell in self.stand.names]
         behind = true() if after is None else self._behind(after)
         asked = self._values.where(behind).order_by(*columns).limit(limit)
-        raw = (await connection.execute(asked, self._owner)).all()
+        raw = (await hand.execute(asked, self._owner)).all()
         rows = self._found(raw)
         if len(raw) < limit or not columns:
             return rows, None
         last = self._split(raw[-1])[1]
         known = {row.names for row in rows}
-        twins = (
-            await connection.execute(self._values.where(self._any_of([last])), self._owner)
-        ).all()
+        twins = (await hand.execute(self._values.where(self._any_of([last])), self._owner)).all()
         return rows + [row for row in self._found(twins) if row.names not in known], last
 
-    async def newest(self, connection: AsyncConnection) -> int:
+    async def newest(self, hand: Hand) -> int:
         """Return the greatest position."""
         stamp = self.stand.stamp
         if stamp is None:
             return 0
         asked = select(func.max(stamp.read)).select_from(self.stand.clause).where(self._own)
-        return position_of((await connection.execute(asked, self._owner)).scalar()) or 0
+        return position_of((await hand.execute(asked, self._owner)).scalar()) or 0
 
-    async def write(self, connection: AsyncConnection, new: Sequence[New]) -> None:
+    async def write(self, hand: Hand, new: Sequence[New]) -> None:
         """Write rows: those that are there change, the others come."""
         there: set[Names] = set()
         for start in range(0, len(new), AT_ONCE):
-            there |= await self._there(connection, [row.names for row in new[start:][:AT_ONCE]])
+            there |= await self._there(hand, [row.names for row in new[start:][:AT_ONCE]])
         stand = self.stand
         values = {stand.value.name: stand.value.written("v")}
         if stand.stamp is not None:
             values[stand.stamp.name] = stand.stamp.bind("s")
         if changed := [self._bound(row) for row in new if row.names in there]:
             one = update(stand.clause).where(self._exactly).values(values)
-            await connection.execute(one, changed)
+            await hand.execute(one, changed)
         if come := [self._bound(row) for row in new if row.names not in there]:
             for number, cell in enumerate(stand.names):
                 values[cell.name] = cell.bind(f"n{number}")
             if stand.owner is not None:
                 values[stand.owner.name] = stand.owner.bind("o")
-            await connection.execute(insert(stand.clause).values(values), come)
+            await hand.execute(insert(stand.clause).values(values), come)
 
-    async def remove(self, connection: AsyncConnection, gone: Iterable[Names]) -> None:
+    async def remove(self, hand: Hand, gone: Iterable[Names]) -> None:
         """Remove rows by their names."""
         if bound := [self._named(names) for names in gone]:
-            await connection.execute(delete(self.stand.clause).where(self._exactly), bound)
+            await hand.execute(delete(self.stand.clause).where(self._exactly), bound)
 
-    async def clear(self, connection: AsyncConnection) -> None:
+    async def clear(self, hand: Hand) -> None:
         """Remove all rows."""
         owner = self.stand.owner
         mine = true() if owner is None else owner.equals("o")
-        await connection.execute(delete(self.stand.clause).where(mine), self._owner)
+        await hand.execute(delete(self.stand.clause).where(mine), self._owner)
 
     @property
     def _asked(self) -> list[Any]:
@@ -225,11 +223,11 @@ class Rows:
             raise CorruptRecordError(table, "one of its rows has a name that is no text")
         return owner, names, row[width:]
 
-    async def _there(self, connection: AsyncConnection, wanted: Sequence[Names]) -> set[Names]:
+    async def _there(self, hand: Hand, wanted: Sequence[Names]) -> set[Names]:
         exactly = set(wanted)
         cells = [cell.read for cell in self.stand.key_cells]
         asked = select(*cells).select_from(self.stand.clause).where(self._own)
-        rows = (await connection.execute(asked.where(self._any_of(wanted)), self._owner)).all()
+        rows = (await hand.execute(asked.where(self._any_of(wanted)), self._owner)).all()
         there = {names for names, _ in self._mine(rows)}
         if there - exactly:
             raise UnsupportedError("keys that the collation of this table takes for one")

@@ -11,9 +11,9 @@ import asyncio
 import math
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 from zlib import crc32
 
 from sqlalchemy.exc import IntegrityError
@@ -21,11 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from wa_core.errors import EngineConfigError, EngineUnavailableError, WaError
 
 from wa_engine_sql.faults import causes, told
+from wa_engine_sql.layouts.hand import Hand
 from wa_engine_sql.lines import HeldLine, Loan
 from wa_engine_sql.place import Place
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
+Work = Callable[[Hand], Awaitable[T]]
 
 _Opening = dict[str, tuple[str, ...]]
 """What is said first, by SQLAlchemy's name of the database."""
@@ -49,6 +50,8 @@ _PASSING_STATES = ("40001", "40P01")
 _PASSING_NUMBERS = (1020, 1213)
 _ATTEMPTS = 3
 """How often a row that somebody else may have just inserted is written again."""
+_MERCY_S = 1.0
+"""How long a turn that was cut off may take to end."""
 _FIRST_WAIT_S, _LAST_WAIT_S = 0.001, 0.05
 
 
@@ -77,7 +80,7 @@ class Turns:
         while True:
             async with borrow() as line:
                 try:
-                    return await self._cut_short(line, self._once(line, opening, work))
+                    return await self._guarded(line, opening, work)
                 except WaError:
                     raise
                 except IntegrityError:
@@ -92,31 +95,48 @@ class Turns:
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))
             wait = min(2 * wait, _LAST_WAIT_S)
 
-    async def _cut_short(self, line: HeldLine, call: Coroutine[Any, Any, T]) -> T:
-        """Await a call; where it is cut off, cut its connection before SQLAlchemy hears of it.
-
-        It would wait for a polite end, and for seconds where the server is silent [X1].
-        """
-        task = asyncio.ensure_future(call)
+    async def _guarded(self, line: HeldLine, opening: _Opening, work: Work[T]) -> T:
+        """Take a turn in a task of its own, so that a cancel finds the connection in order."""
+        assert line.connection is not None, "layouts borrow connections of SQLAlchemy"
+        hand = Hand(line.connection)
+        task = asyncio.ensure_future(self._once(line.connection, hand, opening, work))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not self._place.dialect.one_writer:
-                self._place.dialect.abort(line)
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # Read, as nobody else will.
+            hand.is_given_up = True
+            await self._end(line, task)
             raise
 
-    async def _once(self, line: HeldLine, opening: _Opening, work: Work[T]) -> T:
-        connection = line.connection
-        assert connection is not None, "layouts borrow connections of SQLAlchemy"
+    async def _end(self, line: HeldLine, task: asyncio.Task[T]) -> None:
+        """End a turn that was cut off.
+
+        A server ends what a connection was doing when it is cut; SQLAlchemy would wait for a polite
+        end first. A file has no server: its statement is interrupted, and rolls back by itself.
+        """
+        if self._place.dialect.one_writer:
+            # aiosqlite has a ValueError for a connection that is closed.
+            with suppress(asyncio.CancelledError, ValueError):
+                await line.driver.interrupt()
+                await asyncio.wait([task], timeout=_MERCY_S)
+        if not task.done():
+            self._place.dialect.abort(line)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task], timeout=_MERCY_S)
+            line.drop()
+        if task.done() and not task.cancelled():
+            task.exception()  # Read, as nobody else will.
+
+    async def _once(
+        self, connection: AsyncConnection, hand: Hand, opening: _Opening, work: Work[T]
+    ) -> T:
         locked = opening is _WRITING and self._database == "mysql"
         async with self._alone(connection) if locked else _free(), connection.begin():
             for statement in opening[self._database]:
-                await connection.exec_driver_sql(statement.format(lock=self._lock))
-            return await work(connection)
+                await hand.say(statement.format(lock=self._lock))
+            found = await work(hand)
+            hand.check()
+            return found
 
     @asynccontextmanager
     async def _alone(self, connection: AsyncConnection) -> AsyncIterator[None]:
