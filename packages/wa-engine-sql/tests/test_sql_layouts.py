@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from wa_core.errors import InvalidUrlError, ReadOnlyError, UnsupportedError
+from wa_core.errors import CorruptRecordError, InvalidUrlError, ReadOnlyError, UnsupportedError
 from wa_core.storage import Batch, Engine, EngineUrl, list_sessions, open_engine
 from wa_core.storage.layouts import CREDS, key_of
 from wa_engine_sql.layouts.engine import LayoutEngine
@@ -36,7 +36,7 @@ HOSTILE = {
         ("tctoken", "__index"),
         ("tctoken", "ñ-n\u0303-\U0001f600@lid"),
         ("identity-key", "a\\b:c?d=e&f%2F"),
-        ("newkind", "of-tomorrow"),
+        ("newkind", "tomorrow"),
     )
 }
 EXACT = b'{"b" : 1.0,"a":[1e2,"\\u00f1","\xc3\xb1"],"b":{"type":"Buffer","data":"AA=="}}\n'
@@ -146,16 +146,30 @@ async def test_what_the_layout_cannot_hold_is_refused_before_anything_is_written
     assert held == [good, CREDS, MOVE]
 
 
-async def test_a_row_that_reads_as_another_kind_is_not_written(tmp_path: Path) -> None:
-    twin = key_of("sender-key", "memory-1203-456@g.us")
-
+@pytest.mark.parametrize(("kind", "ident"), [("sender-key", "memory-g@g.us"), ("new", "a-b")])
+async def test_a_row_that_reads_as_another_record_is_not_written(
+    tmp_path: Path, kind: str, ident: str
+) -> None:
     async with await open_engine(f"baileys-rows:sqlite:{tmp_path}/auth.db") as engine:
         with pytest.raises(UnsupportedError):
-            await engine.set(twin, b"{}")
-        await engine.set(key_of("sender-key-memory", "1203-456@g.us"), b"{}")
-        await engine.set(twin, None)
+            await engine.set(key_of(kind, ident), b"{}")
+        await engine.set(key_of("sender-key-memory", "g@g.us"), b"{}")
+        await engine.set(key_of(kind, ident), None)
 
         assert await engine.count() == 1
+
+
+async def test_a_kind_that_nobody_knows_can_be_named(tmp_path: Path) -> None:
+    url = f"baileys-rows:sqlite:{tmp_path}/auth.db"
+    keys = [key_of("lid-cache", "a-b"), key_of("lid", "1"), key_of("lid-mapping", "c-d")]
+    async with await open_engine(f"{url}?kinds=lid-cache,other") as engine:
+        for key in keys:
+            await engine.set(key, b"{}")
+        assert set(await everything(engine)) == set(keys)
+
+    async with await open_engine(url) as engine:
+        with pytest.raises(CorruptRecordError, match="kinds="):
+            await everything(engine)
 
 
 @pytest.mark.parametrize("scheme", SHARED)

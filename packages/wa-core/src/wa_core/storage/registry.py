@@ -30,6 +30,16 @@ _PACKAGES = {
     "postgresql": "wa-engine-sql",
     "mysql": "wa-engine-sql",
     "mariadb": "wa-engine-sql",
+    "baileys": "wa-engine-file",
+    "arcaelas-file": "wa-engine-file",
+    "baileys-redis": "wa-engine-redis",
+    "baileys-rediss": "wa-engine-redis",
+    "arcaelas-redis": "wa-engine-redis",
+    "arcaelas-rediss": "wa-engine-redis",
+    "baileys-mongo": "wa-engine-mongo",
+    "baileys-sql": "wa-engine-sql",
+    "baileys-rows": "wa-engine-sql",
+    "arcaelas-sql": "wa-engine-sql",
 }
 
 

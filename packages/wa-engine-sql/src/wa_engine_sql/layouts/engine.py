@@ -231,7 +231,8 @@ class LayoutEngine(Engine):
         key = self._layout.key((number, names))
         if key is None:
             table = self._tables[number].stand.shelf.table
-            raise CorruptRecordError(f"{table}: {'/'.join(names)}", "no record is named like this")
+            reason = "it is the name of no record, or of several: ?kinds= tells them apart"
+            raise CorruptRecordError(f"{table}: {'/'.join(names)}", reason)
         return key
 
     def _position(self, found: int | None) -> int:

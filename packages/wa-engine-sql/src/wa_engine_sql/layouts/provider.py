@@ -30,12 +30,18 @@ DEFAULT_SESSION = "default"
 class LayoutProvider(Provider):
     """Opens the tables of another tool."""
 
-    parameters: ClassVar[dict[str, str]] = {}
-    """What may be named in the URL, and what it is called otherwise."""
+    names: ClassVar[dict[str, str]] = {}
+    """The tables and columns that the URL may name, and what they are called otherwise."""
+    more: ClassVar[tuple[str, ...]] = ()
+    """What else it may hold."""
 
     @abstractmethod
-    def layout(self, names: dict[str, str]) -> Layout:
-        """Return the layout, with the tables and columns that the URL names."""
+    def layout(self, url: EngineUrl) -> Layout:
+        """Return the layout, with the names that the URL gives."""
+
+    def database(self, url: EngineUrl) -> EngineUrl:
+        """Return the URL of the database that the tables are in."""
+        return database_url(url, {*self.names, *self.more})
 
     def session(self, url: EngineUrl) -> str:
         """Return the session that the URL names."""
@@ -44,9 +50,9 @@ class LayoutProvider(Provider):
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session; tables that are missing are made when something is written."""
         settings = _settings(url, read_only=read_only)
-        layout = self.layout(identifiers(url, self.parameters))
+        layout = self.layout(url)
         session = self.session(url)
-        share = _share(database_url(url, self.parameters), settings)
+        share = _share(self.database(url), settings)
         turns = Turns(share.place, f"{layout.shelves[0].table}#{session}", settings.timeout)
         try:
             stands, durability = await in_time(
@@ -68,7 +74,7 @@ class LayoutProvider(Provider):
 
     def absolute(self, url: EngineUrl) -> EngineUrl:
         """Name a file by its whole path; a server is the same from everywhere."""
-        database = database_url(url, self.parameters)
+        database = self.database(url)
         if database.scheme != "sqlite":
             return url
         path = database.located(sqlite_path(database)).place
@@ -77,8 +83,8 @@ class LayoutProvider(Provider):
     async def list_sessions(self, url: EngineUrl) -> list[str]:
         """Name the sessions that hold rows."""
         settings = _settings(url, read_only=True)
-        layout = self.layout(identifiers(url, self.parameters))
-        database = database_url(url, self.parameters)
+        layout = self.layout(url)
+        database = self.database(url)
         if not is_there(database):
             return []
         share = _share(database, settings)
@@ -103,7 +109,7 @@ class LayoutProvider(Provider):
 class BaileysSqlProvider(LayoutProvider):
     """`baileys-sql:`: the tables `auth_creds` and `signal_keys`."""
 
-    def layout(self, names: dict[str, str]) -> Layout:
+    def layout(self, url: EngineUrl) -> Layout:
         """Return the layout."""
         return BaileysTables()
 
@@ -111,29 +117,32 @@ class BaileysSqlProvider(LayoutProvider):
 class BaileysRowsProvider(LayoutProvider):
     """`baileys-rows:`: one table, whose names the URL may change."""
 
-    parameters: ClassVar[dict[str, str]] = {
+    names: ClassVar[dict[str, str]] = {
         "table": "baileys_sessions",
         "owner": "owner",
         "key": "key",
         "value": "value",
     }
+    more: ClassVar[tuple[str, ...]] = ("kinds",)
 
-    def layout(self, names: dict[str, str]) -> Layout:
-        """Return the layout."""
+    def layout(self, url: EngineUrl) -> Layout:
+        """Return the layout; `?kinds=` names kinds of keys that Baileys did not have before."""
+        names = identifiers(url, self.names)
         if len({names["owner"], names["key"], names["value"]}) != 3:
             raise InvalidUrlError("owner, key and value", "they are three columns")
         shelf = Shelf(names["table"], names["owner"], (names["key"],), names["value"])
-        return BaileysRows((shelf,))
+        kinds = tuple(kind for kind in url.params.get("kinds", "").split(",") if kind)
+        return BaileysRows((shelf,), kinds=kinds)
 
 
 class ArcaelasSqlProvider(LayoutProvider):
     """`arcaelas-sql:`: the table `storage`, which is one session."""
 
-    parameters: ClassVar[dict[str, str]] = {"table": "storage"}
+    names: ClassVar[dict[str, str]] = {"table": "storage"}
 
-    def layout(self, names: dict[str, str]) -> Layout:
+    def layout(self, url: EngineUrl) -> Layout:
         """Return the layout."""
-        return Arcaelas((Shelf(names["table"], None, ("key",), "data"),))
+        return Arcaelas((Shelf(identifiers(url, self.names)["table"], None, ("key",), "data"),))
 
     def session(self, url: EngineUrl) -> str:
         """Return the one session that such a table is."""

@@ -15,7 +15,6 @@ from wa_core.storage.layouts import CREDS, KINDS, key_of, record_of
 
 OURS = "wa"
 """`wa/move` and its like: not the tool's, but kept where it does not look."""
-_LONGEST_FIRST = sorted(KINDS, key=len, reverse=True)
 
 Names = tuple[str, ...]
 """What tells a row from all others of its session."""
@@ -82,6 +81,8 @@ class BaileysRows:
     """One table, with the file names of Baileys as keys: `baileys-rows:`."""
 
     shelves: tuple[Shelf, ...]
+    kinds: tuple[str, ...] = ()
+    """Kinds of keys beside those that are known."""
     is_dated: bool = False
 
     def address(self, key: str) -> Address | None:
@@ -92,15 +93,15 @@ class BaileysRows:
         return None if pair is None else (0, ("-".join(pair),))
 
     def key(self, address: Address) -> str | None:
-        """Return which key lies there: `sender-key-memory-X` is of the longest kind that fits."""
+        """Return which key lies there: the longest kind that fits, or the only way to cut it."""
         name = address[1][0]
         if name == "creds":
             return CREDS
-        for kind in _LONGEST_FIRST:
+        for kind in sorted((*KINDS, *self.kinds), key=len, reverse=True):
             if name.startswith(f"{kind}-"):
                 return _key_of(kind, name[len(kind) + 1 :])
         kind, dash, ident = name.partition("-")
-        return _key_of(kind, ident) if dash else None
+        return _key_of(kind, ident) if dash and "-" not in ident else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ parameter of ours goes to the database's own URL, and `#` names the session.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from wa_core.errors import InvalidUrlError
 from wa_core.storage import EngineUrl
@@ -16,7 +16,7 @@ DATABASES = ("sqlite", "postgres", "postgresql", "mysql", "mariadb")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
-def database_url(url: EngineUrl, ours: Mapping[str, str]) -> EngineUrl:
+def database_url(url: EngineUrl, ours: Collection[str]) -> EngineUrl:
     """Return the URL of the database, without session and without `ours`."""
     scheme, colon, place = url.place.partition(":")
     if not colon or scheme.lower() not in DATABASES:
