@@ -14,9 +14,9 @@ from abc import ABC, abstractmethod
 
 from wa_core.errors import EngineConfigError, InvalidKeyError, masked
 from wa_core.storage import is_key
-from wa_core.storage.layouts import key_of, record_of
+from wa_core.storage.layouts import json_flaw, key_of, record_of
 
-from wa_engine_file.layouts.layout import is_record, json_flaw
+from wa_engine_file.layouts.layout import is_record
 
 VALUE = "index.json"
 BINARY = "content.bin"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wa_core.storage.layouts import record_of
+from wa_core.storage.layouts import json_flaw, record_of
 
 from wa_engine_file.layouts.filenames import MOVE, FileNames
-from wa_engine_file.layouts.layout import json_flaw
 
 
 class BaileysFolder:

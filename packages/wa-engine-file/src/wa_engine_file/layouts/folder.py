@@ -90,6 +90,16 @@ class Folder:
         if steps:
             self._commits.make(steps)
 
+    def check_value(self, key: str, value: bytes) -> None:
+        """Raise for a key that has no place here, and for a value that its file cannot have."""
+        if self.layout.path(key) is None:
+            raise UnsupportedError(
+                f"a place for {masked(key)!r} in the layout {self.layout.scheme}"
+            )
+        flaw = self.layout.flaw(key, value)
+        if flaw is not None:
+            raise UnsupportedError(f"this value of {masked(key)!r} in its layout: {flaw}")
+
     def _net(self, operations: Sequence[Operation]) -> dict[str, New | None]:
         """Work out what becomes of each file, in the order of the last word on it."""
         steps: dict[str, New | None] = {}
@@ -116,15 +126,6 @@ class Folder:
                 found.append(path)
         there = {path for path in found if os.path.lexists(f"{self.base}/{path}")}
         return [path for path in dict.fromkeys(found) if path in there or path in steps]
-
-    def check_value(self, key: str, value: bytes) -> None:
-        if self.layout.path(key) is None:
-            raise UnsupportedError(
-                f"a place for {masked(key)!r} in the layout {self.layout.scheme}"
-            )
-        flaw = self.layout.flaw(key, value)
-        if flaw is not None:
-            raise UnsupportedError(f"this value of {masked(key)!r} in its layout: {flaw}")
 
     def _check_room(self, new: set[str], steps: dict[str, New | None]) -> None:
         """Refuse a file where a folder must be, and two names that are one file."""

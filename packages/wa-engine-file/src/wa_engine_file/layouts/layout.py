@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from wa_core.errors import StorageError
-from wa_core.storage.layouts import SESSION, BufferJsonError, loads
+from wa_core.storage.layouts import SESSION
 
 
 class Layout(Protocol):
@@ -35,22 +34,6 @@ class Layout(Protocol):
         """Return a file that the library derives from what is at `path`, and must make anew."""
 
 
-def json_flaw(value: bytes) -> str | None:
-    """Say why a value is no JSON: half a file is none, and an empty one neither."""
-    if not value:
-        return "it is empty"
-    try:
-        loads(value)
-    except BufferJsonError as exc:
-        return str(exc)
-    return None
-
-
 def is_record(key: str) -> bool:
     """Tell whether what lies under `key` is JSON, whoever wrote it."""
     return key.startswith(SESSION)
-
-
-def other_shape(scheme: str, found: str) -> StorageError:
-    """Say that a folder is something else."""
-    return StorageError(f"this folder is none of {scheme}: it looks like {found}")

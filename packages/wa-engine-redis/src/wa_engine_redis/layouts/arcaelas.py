@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
+from decimal import Decimal
 
 from wa_core.errors import EngineConfigError, InvalidKeyError, masked
 from wa_core.storage import is_key
 from wa_core.storage.layouts import SESSION, key_of, record_of
 
-from wa_engine_redis.layouts.space import Cell, Command, asked, names
+from wa_engine_redis.layouts.space import Cell, Command, Unordered, asked, names
 from wa_engine_redis.line import Line
 
 BINARY = "/content.bin"
@@ -25,11 +26,10 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{
 _TOPS = ("session/", "contact/", "chat/", "lid/", "status/")
 
 
-class ArcaelasSpace(ABC):
+class ArcaelasSpace(Unordered, ABC):
     """What both shapes share: strings under bare keys."""
 
     scheme = "arcaelas-redis"
-    is_dated = False
     mark = ""
 
     def __init__(self, place: str, session: str) -> None:
@@ -61,22 +61,6 @@ class ArcaelasSpace(ABC):
             key = self._key(raw)
             if key is not None and key.startswith(prefix):
                 yield key
-
-    async def positions(self, line: Line, keys: Sequence[str]) -> list[int]:
-        """Strings have no order."""
-        return [0] * len(keys)
-
-    async def newest(self, line: Line, keys: Iterable[str]) -> int:
-        """Strings have no order."""
-        return 0
-
-    def entered(self, key: str, at: int) -> list[Command]:
-        """There is no index."""
-        return []
-
-    async def left(self, line: Line, keys: Sequence[str]) -> list[Command]:
-        """There is no index."""
-        return []
 
     def _key(self, raw: str) -> str | None:
         """Read a name; None for what is no key of this session."""
@@ -169,8 +153,10 @@ class IndexedSpace(ArcaelasSpace):
 
 
 def _position(score: object) -> int:
-    """Read milliseconds, as the library keeps them, as microseconds."""
-    return max(0, round(float(score) * 1000)) if isinstance(score, bytes | float | int) else 0
+    """Read milliseconds, as the library keeps them, as microseconds, without a second rounding."""
+    if not isinstance(score, bytes | float | int):
+        return 0
+    return max(0, round(Decimal(float(score)) * 1000))
 
 
 def _score_of(row: list[object]) -> object:

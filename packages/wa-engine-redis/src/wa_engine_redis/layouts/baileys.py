@@ -6,23 +6,22 @@ no place for one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator
 
 from wa_core.errors import CorruptRecordError, InvalidKeyError
 from wa_core.storage.layouts import CREDS, SESSION, key_of, record_of
 
-from wa_engine_redis.layouts.space import Cell, Command, names
+from wa_engine_redis.layouts.space import Cell, Unordered, names
 from wa_engine_redis.line import Line
 
 MOVE = "wa/move"
 _OURS = ("creds", "wa-move")
 
 
-class BaileysSpace:
+class BaileysSpace(Unordered):
     """The keys of one user."""
 
     scheme = "baileys-redis"
-    is_dated = False
 
     def __init__(self, place: str, user: str) -> None:
         self.prefix = f"{place}:{user}:".encode()
@@ -55,22 +54,6 @@ class BaileysSpace:
                     key = _key(kind, field)
                     if key.startswith(prefix):
                         yield key
-
-    async def positions(self, line: Line, keys: Sequence[str]) -> list[int]:
-        """Fields have no order."""
-        return [0] * len(keys)
-
-    async def newest(self, line: Line, keys: Iterable[str]) -> int:
-        """Fields have no order."""
-        return 0
-
-    def entered(self, key: str, at: int) -> list[Command]:
-        """There is no index."""
-        return []
-
-    async def left(self, line: Line, keys: Sequence[str]) -> list[Command]:
-        """There is no index."""
-        return []
 
     def _hash(self, kind: str) -> bytes:
         return self.prefix + b"keys:" + kind.encode()

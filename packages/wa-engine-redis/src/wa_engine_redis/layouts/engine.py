@@ -22,9 +22,9 @@ from wa_core.storage import (
     PositionClock,
     Put,
 )
-from wa_core.storage.layouts import SESSION
+from wa_core.storage.layouts import SESSION, json_flaw
 
-from wa_engine_redis.layouts.space import Cell, Command, Space, asked, json_flaw
+from wa_engine_redis.layouts.space import Cell, Command, Space, asked
 from wa_engine_redis.line import Line
 from wa_engine_redis.settings import Terms, agreed
 
@@ -60,6 +60,15 @@ class LayoutEngine(Engine):
         """Tell whether this layout has a place for a key."""
         return self.space.cell(key) is not None
 
+    def check_value(self, key: str, value: bytes) -> None:
+        """Raise for a key that has no place here, and for a value that its place cannot have."""
+        if self.space.cell(key) is None:
+            what = f"a place for {masked(key)!r} in the layout {self.space.scheme}"
+            raise UnsupportedError(what)
+        flaw = _flaw(key, value)
+        if flaw is not None:
+            raise UnsupportedError(f"this value of {masked(key)!r} in its layout: {flaw}")
+
     async def open(self) -> Self:
         """Look at the server's settings [D2]."""
         level = await self._in_time(agreed(self._line, self._terms, self.space.prefix))
@@ -77,19 +86,11 @@ class LayoutEngine(Engine):
             raise UnsupportedError("fenced writes")
         for operation in operations:
             if isinstance(operation, Put):
-                self._check(operation)
+                self.check_value(operation.key, operation.value)
         await self._commit(await self._net(operations))
 
     async def _clear(self) -> None:
         await self._commit({key: None async for key in self.space.keys(self._line, "")})
-
-    def _check(self, put: Put) -> None:
-        if self.space.cell(put.key) is None:
-            what = f"a place for {masked(put.key)!r} in the layout {self.space.scheme}"
-            raise UnsupportedError(what)
-        flaw = _flaw(put.key, put.value)
-        if flaw is not None:
-            raise UnsupportedError(f"this value of {masked(put.key)!r} in its layout: {flaw}")
 
     async def _net(self, operations: Sequence[Operation]) -> dict[str, Put | None]:
         """Work out what becomes of each key."""

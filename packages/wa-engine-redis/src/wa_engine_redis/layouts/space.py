@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from wa_core.storage.layouts import BufferJsonError, loads
-
 from wa_engine_redis.line import Line
 
 Command = tuple[bytes | str | int, ...]
@@ -88,15 +86,26 @@ class Space(Protocol):
         """Return the commands by which the library's own index learns that keys are gone."""
 
 
-def json_flaw(value: bytes) -> str | None:
-    """Say why a value is no JSON: half a value is none, and an empty one neither."""
-    if not value:
-        return "it is empty"
-    try:
-        loads(value)
-    except BufferJsonError as exc:
-        return str(exc)
-    return None
+class Unordered:
+    """A space that keeps no positions, and so has no index to tell of a write."""
+
+    is_dated = False
+
+    async def positions(self, line: Line, keys: Sequence[str]) -> list[int]:
+        """All stand at 0."""
+        return [0] * len(keys)
+
+    async def newest(self, line: Line, keys: Iterable[str]) -> int:
+        """None is newer than another."""
+        return 0
+
+    def entered(self, key: str, at: int) -> list[Command]:
+        """There is no index."""
+        return []
+
+    async def left(self, line: Line, keys: Sequence[str]) -> list[Command]:
+        """There is no index."""
+        return []
 
 
 async def names(line: Line, beginning: bytes, kind: str) -> AsyncIterator[bytes]:

@@ -6,7 +6,17 @@ layout of other people is one more spelling of the same pair.
 
 from __future__ import annotations
 
-from wa_core.storage.layouts.bufferjson import BufferJsonError, dumps, loads
+from wa_core.storage.layouts.bufferjson import BufferJsonError, dumps, json_flaw, loads
 from wa_core.storage.layouts.names import CREDS, KINDS, SESSION, key_of, record_of
 
-__all__ = ["CREDS", "KINDS", "SESSION", "BufferJsonError", "dumps", "key_of", "loads", "record_of"]
+__all__ = [
+    "CREDS",
+    "KINDS",
+    "SESSION",
+    "BufferJsonError",
+    "dumps",
+    "json_flaw",
+    "key_of",
+    "loads",
+    "record_of",
+]

@@ -41,6 +41,17 @@ def loads(data: bytes) -> Any:
         raise BufferJsonError("nested too deeply") from None
 
 
+def json_flaw(data: bytes) -> str | None:
+    """Say why bytes are no value, None when they are one: half of one is none, nor is nothing."""
+    if not data:
+        return "it is empty"
+    try:
+        loads(data)
+    except BufferJsonError as exc:
+        return str(exc)
+    return None
+
+
 def _plain(value: object) -> object:
     if isinstance(value, bytes | bytearray | memoryview):
         return {"type": "Buffer", "data": b64encode(value).decode()}
