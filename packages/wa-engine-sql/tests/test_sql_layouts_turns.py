@@ -110,6 +110,27 @@ async def test_a_lock_of_another_process_is_waited_for(tmp_path: Path) -> None:
         assert await engine.get(CREDS) == b"2"
 
 
+async def test_a_commit_that_a_reader_holds_up_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "auth.db"
+    async with await open_engine(f"baileys-sql:sqlite:{path}") as engine:
+        await engine.set(CREDS, b"1")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN")
+        assert other.execute("SELECT creds_data FROM auth_creds").fetchall() == [("1",)]
+
+        write = asyncio.create_task(engine.set(CREDS, b"2"))
+        while not (tmp_path / "auth.db-journal").exists():
+            await asyncio.sleep(0)
+        while (tmp_path / "auth.db-journal").exists():
+            await asyncio.sleep(0)
+        assert other.execute("SELECT creds_data FROM auth_creds").fetchall() == [("1",)]
+        other.execute("COMMIT")
+        other.close()
+        await write
+
+        assert await engine.get(CREDS) == b"2"
+
+
 async def test_a_lock_that_is_never_let_go_is_told_in_time(tmp_path: Path) -> None:
     path = tmp_path / "auth.db"
     async with await open_engine(f"baileys-sql:sqlite:{path}?timeout=0.3") as engine:

@@ -99,7 +99,7 @@ class Turns:
         """Take a turn in a task of its own, so that a cancel finds the connection in order."""
         assert line.connection is not None, "layouts borrow connections of SQLAlchemy"
         hand = Hand(line.connection)
-        task = asyncio.ensure_future(self._once(line.connection, hand, opening, work))
+        task = asyncio.ensure_future(self._in_order(line, line.connection, hand, opening, work))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -126,6 +126,23 @@ class Turns:
             line.drop()
         if task.done() and not task.cancelled():
             task.exception()  # Read, as nobody else will.
+
+    async def _in_order(
+        self,
+        line: HeldLine,
+        connection: AsyncConnection,
+        hand: Hand,
+        opening: _Opening,
+        work: Work[T],
+    ) -> T:
+        try:
+            return await self._once(connection, hand, opening, work)
+        except Exception:
+            if self._place.dialect.one_writer:
+                # A commit that a reader holds up fails, and neither SQLite nor SQLAlchemy ends
+                # its transaction.
+                await line.driver.rollback()
+            raise
 
     async def _once(
         self, connection: AsyncConnection, hand: Hand, opening: _Opening, work: Work[T]
