@@ -120,6 +120,29 @@ async def test_a_commit_goes_on_when_its_caller_is_cancelled_and_holds_its_lock_
     assert await state.keys.get("session", ["1.0"]) == {"1.0": 2}
 
 
+async def test_who_gave_up_waiting_waits_for_nobody(state: AuthState) -> None:
+    first_in, gave_up = asyncio.Event(), asyncio.Event()
+
+    async def patient() -> None:
+        async with state.transaction("2.0"):
+            first_in.set()
+            await gave_up.wait()
+            async with state.transaction("1.0"):
+                pass
+
+    task = beside(patient())
+    await first_in.wait()
+    async with state.transaction("1.0"):
+        waiting = asyncio.create_task(count_up(state, "2.0"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        gave_up.set()
+        await asyncio.sleep(0)
+
+    await task
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_nothing_is_left_of_locks_that_nobody_has(seed: int) -> None:
     dice, locks = random.Random(seed), NamedLocks()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +25,14 @@ from wa_core.errors import (
 )
 from wa_core.state import AuthState, Creds
 from wa_core.state.moves import MOVE_KEY, Move, Stage
-from wa_core.storage import Engine, MemoryEngine, MemoryStore, ReadOnlyEngine, open_engine
+from wa_core.storage import (
+    Engine,
+    MemoryEngine,
+    MemoryStore,
+    ReadOnlyEngine,
+    WrapperEngine,
+    open_engine,
+)
 from wa_core.storage.layouts import CREDS
 
 WHOLE = some_creds().to_bytes()
@@ -183,13 +191,14 @@ async def test_an_identity_whose_write_failed_is_not_in_use() -> None:
     assert await inner.get(CREDS) == state.creds.to_bytes()
 
 
-async def test_of_many_who_begin_at_once_all_have_one_identity() -> None:
-    store = MemoryStore()
+@pytest.mark.parametrize("seed", range(5))
+async def test_of_many_who_begin_at_once_all_have_one_identity(seed: int) -> None:
+    store, dice = MemoryStore(), random.Random(seed)
 
     async def begin() -> bytes:
         while True:
             try:
-                engine = FaultyEngine(MemoryEngine(store))
+                engine = FaultyEngine(MemoryEngine(store), dice=dice)
                 return (await AuthState.open(engine, create=True)).creds.to_bytes()
             except LeaseHeldError:
                 await asyncio.sleep(0)
@@ -197,6 +206,20 @@ async def test_of_many_who_begin_at_once_all_have_one_identity() -> None:
     identities = await asyncio.gather(*(begin() for _ in range(8)))
 
     assert set(identities) == {store.values[CREDS]}
+
+
+async def test_who_is_overtaken_while_it_begins_takes_what_the_other_began() -> None:
+    class Overtaken(WrapperEngine):
+        async def _acquire(self, holder: str, ttl: float) -> int:
+            await AuthState.open(self.inner, create=True)
+            return await super()._acquire(holder, ttl)
+
+    engine, mint = Overtaken(MemoryEngine()), Mint()
+
+    state = await AuthState.open(engine, create=True, mint=mint)
+
+    assert state.creds.to_bytes() == await engine.get(CREDS)
+    assert mint.made == 0
 
 
 async def test_the_lease_of_the_opener_is_the_one_that_begins() -> None:

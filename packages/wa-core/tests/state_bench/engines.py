@@ -13,7 +13,7 @@ from wa_core.storage import Engine, Lease, Operation, WrapperEngine
 class FaultyEngine(WrapperEngine):
     """Asks `fault` before each write: "none", "before" it fails, or "after" it happened.
 
-    Between a call and its effect other tasks run, a number of times that `dice` says.
+    Other tasks run between a call and its effect, as often as `dice` says; and before a read.
     """
 
     def __init__(
@@ -40,6 +40,10 @@ class FaultyEngine(WrapperEngine):
             await self._linger()
             if fault == "after":
                 raise EngineUnavailableError("the line broke before the answer")
+
+    async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        await self._linger()
+        return await super()._get_many(keys)
 
     async def _linger(self) -> None:
         for _ in range(self._dice.randrange(20) if self._dice else 0):
