@@ -9,7 +9,7 @@ has no room for comes from there as well: times, chains beyond its five, fields 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,8 +65,11 @@ def from_axolotl(stepped: Any, before: Record, *, now: int) -> Record:
     return after
 
 
-def state_of(ratchet: Ratchet, identity: Identity) -> Any:
-    """Make axolotl's `SessionState`."""
+def state_of(ratchet: Ratchet, identity: Identity, *, only: Container[bytes] | None = None) -> Any:
+    """Make axolotl's `SessionState`, with `only` those chains that a step looks at.
+
+    A ratchet that has talked for long has thousands, for libsignal never drops one.
+    """
     state = _axolotl.SessionState()
     into = state.getStructure()
     into.sessionVersion = _PROTOCOL_VERSION
@@ -84,6 +87,8 @@ def state_of(ratchet: Ratchet, identity: Identity) -> Any:
     if sending is not None and sending.kind == SENDING:
         _fill(into.senderChain, sending)
     for public, chain in _newest_last(ratchet):
+        if only is not None and public not in only:
+            continue
         receiving = into.receiverChains.add(senderRatchetKey=public)
         _fill(receiving, chain)
         for index, seed in chain.seeds.items():

@@ -84,7 +84,7 @@ def encrypt(
     ratchet = record.open_ratchet
     if ratchet is None or ratchet.our_public not in ratchet.chains:
         raise NoRatchetError("no open ratchet with this device: fetch its bundle")
-    state = state_of(ratchet, identity)
+    state = state_of(ratchet, identity, only=())
     kind, data = encrypt_with(state, plaintext)
     after = record.with_ratchet(ratchet_of(state, ratchet))
     return Encrypted(kind, data), _with_record({}, address, after)
@@ -155,7 +155,8 @@ def _decrypt_first(
 
 
 def _step(identity: Identity, ratchet: Ratchet, message: Any, dice: Dice) -> tuple[bytes, Ratchet]:
-    state = state_of(ratchet, identity)
+    theirs = message.getSenderRatchetKey().serialize()
+    state = state_of(ratchet, identity, only=(theirs, ratchet.their_public))
     plaintext = decrypt_with(state, message, dice)
     return plaintext, ratchet_of(state, ratchet)
 
