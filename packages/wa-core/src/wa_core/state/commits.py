@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from wa_core.errors import (
     EngineBusyError,
@@ -66,9 +66,9 @@ class Commit:
 class _Step:
     """A batch as it is applied: the members it comes from, and the credentials it leaves."""
 
-    operations: tuple[Operation, ...]
+    operations: Sequence[Operation]
     creds: Creds
-    members: tuple[Commit, ...]
+    members: Sequence[Commit]
 
 
 class CommitQueue:
@@ -176,32 +176,33 @@ class CommitQueue:
                 commit.done.set_result(None)
 
     def _step(self, group: Sequence[Commit]) -> _Step:
-        """Make one batch of a group."""
-        step = _Step((), self.creds, ())
+        """Make one batch of a group; however many change the credentials, they are put once."""
+        operations: list[Operation] = []
+        members: list[Commit] = []
+        creds, text = self.creds, b""
         for commit in group:
-            if not commit.done.done():
-                try:
-                    step = _joined(step, commit)
-                except Exception as exc:
-                    # An edit is the caller's own code: what it raises is the caller's answer.
-                    _refuse([commit], exc)
-        return step
+            if commit.done.done():
+                continue
+            try:
+                changed = _edited(creds, commit.edits)
+                if changed is not creds or commit.keep_creds:
+                    text = changed.to_bytes()
+            except Exception as exc:
+                # An edit is the caller's own code: what it raises is the caller's answer.
+                _refuse([commit], exc)
+            else:
+                creds = changed
+                operations += commit.operations
+                members.append(commit)
+        if text:
+            operations.append(Put(CREDS, text))
+        return _Step(operations, creds, members)
 
 
-def _joined(step: _Step, commit: Commit) -> _Step:
-    creds = step.creds
-    for edit in commit.edits:
+def _edited(creds: Creds, edits: Sequence[Edit]) -> Creds:
+    for edit in edits:
         creds = edit(creds)
-    operations = step.operations + tuple(commit.operations)
-    if creds is not step.creds or commit.keep_creds:
-        # The record is small, and one batch needs only its last form.
-        operations = tuple(part for part in operations if not _is_creds(part))
-        operations += (Put(CREDS, creds.to_bytes()),)
-    return replace(step, operations=operations, creds=creds, members=(*step.members, commit))
-
-
-def _is_creds(operation: Operation) -> bool:
-    return isinstance(operation, Put) and operation.key == CREDS
+    return creds
 
 
 def _refuse(group: Sequence[Commit], error: Exception) -> None:

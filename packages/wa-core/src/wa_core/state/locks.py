@@ -16,6 +16,8 @@ class NamedLocks:
 
     def __init__(self) -> None:
         self._owners: dict[str, Owner] = {}
+        self._owned: dict[Owner, set[str]] = {}
+        self._wanted: dict[Owner, list[str]] = {}
         self._waiting: dict[str, deque[tuple[Owner, asyncio.Future[None]]]] = {}
 
     async def acquire(self, owner: Owner, names: Iterable[str]) -> list[str]:
@@ -26,13 +28,20 @@ class NamedLocks:
         return wanted
 
     async def _acquire(self, owner: Owner, name: str) -> None:
-        if self._owners.setdefault(name, owner) is owner:
-            return
-        if self._waits_for(self._owners[name], owner):
-            raise TransactionError("it and another one wait for each other: try it again")
+        holder = self._owners.get(name)
+        if holder is None:
+            self._give(name, owner)
+        elif holder is not owner:
+            if self._waits_for(holder, owner):
+                raise TransactionError("it and another one wait for each other: try it again")
+            await self._wait(owner, name)
+
+    async def _wait(self, owner: Owner, name: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line = self._waiting.setdefault(name, deque())
         line.append((owner, turn))
+        wanted = self._wanted.setdefault(owner, [])
+        wanted.append(name)
         try:
             await turn
         except asyncio.CancelledError:
@@ -40,19 +49,30 @@ class NamedLocks:
             if not turn.done() or turn.cancelled():
                 line.remove((owner, turn))
             raise
+        finally:
+            wanted.remove(name)
+            if not wanted:
+                self._wanted.pop(owner, None)
+
+    def _give(self, name: str, owner: Owner) -> None:
+        self._owners[name] = owner
+        self._owned.setdefault(owner, set()).add(name)
 
     def release(self, owner: Owner, names: Iterable[str] | None = None) -> None:
         """Give up names of an owner, or all it has; the next in line have them at once."""
-        held = [name for name, holder in self._owners.items() if holder is owner]
-        for name in held if names is None else names:
+        held = self._owned.get(owner, set())
+        for name in list(held if names is None else names):
+            held.discard(name)
             self._pass_on(name)
+        if not held:
+            self._owned.pop(owner, None)
 
     def _pass_on(self, name: str) -> None:
         line = self._waiting.get(name)
         while line:
             owner, turn = line.popleft()
             if not turn.done():
-                self._owners[name] = owner
+                self._give(name, owner)
                 turn.set_result(None)
                 self._let_in(name, owner)
                 return
@@ -78,12 +98,5 @@ class NamedLocks:
                 return True
             if current not in seen:
                 seen.add(current)
-                open_ends += self._awaited(current)
+                open_ends += [self._owners[name] for name in self._wanted.get(current, ())]
         return False
-
-    def _awaited(self, owner: Owner) -> list[Owner]:
-        return [
-            self._owners[name]
-            for name, line in self._waiting.items()
-            if any(waiter is owner for waiter, _ in line)
-        ]
