@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 from pymongo.asynchronous.collection import AsyncCollection
+from wa_conformance.baileys.samples import OTHERS, RECORDS, batch_of
 from wa_core.errors import (
     CorruptRecordError,
     EngineConfigError,
@@ -108,6 +109,16 @@ async def test_what_we_wrote_is_what_the_other_tool_reads(
     assert found["updatedAt"] is not None
     await collection.update_one({"number": NUMBER}, {"$set": {"data": text_of(STATE)}})
     assert await engine.get(key_of("lid-mapping", "1")) == b'"2"'
+
+
+async def test_the_records_that_all_layouts_are_tried_on_come_back(engine: Engine) -> None:
+    assert isinstance(engine, DocumentEngine)
+    assert all(engine.holds(key) for key in RECORDS)
+    assert not any(engine.holds(key) for key in OTHERS)
+
+    await engine.apply(batch_of(RECORDS))
+
+    assert await everything(engine) == RECORDS
 
 
 async def test_changes_from_many_sides_are_all_kept(url: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from wa_conformance.baileys.samples import OTHERS, RECORDS, batch_of
 from wa_core.errors import CorruptRecordError, InvalidUrlError, ReadOnlyError, UnsupportedError
 from wa_core.storage import Batch, Engine, EngineUrl, list_sessions, open_engine
 from wa_core.storage.layouts import CREDS, key_of
@@ -87,6 +88,20 @@ async def test_every_kind_comes_back_with_hostile_ids(url: str, engine: Engine) 
             (key for key in HOSTILE if "/AAA" in key),
             key=(await other.list(limit=None)).index,
         )
+
+
+async def test_the_records_that_all_layouts_are_tried_on_come_back(
+    url: str, engine: Engine
+) -> None:
+    records = {**RECORDS, **(OTHERS if url.startswith("arcaelas") else {})}
+    assert isinstance(engine, LayoutEngine)
+    assert all(engine.holds(key) for key in records)
+    if records.keys().isdisjoint(OTHERS):
+        assert not any(engine.holds(key) for key in OTHERS)
+
+    await engine.apply(batch_of(records))
+
+    assert await everything(engine) == records
 
 
 async def test_a_rewrite_changes_one_value_and_adds_no_row(engine: Engine) -> None:

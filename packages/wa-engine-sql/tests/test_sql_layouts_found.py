@@ -92,7 +92,7 @@ async def test_tables_that_parse_their_json_keep_what_it_means(database: str) ->
         "INSERT INTO signal_keys (user_id, key_type, key_id, key_data) VALUES "
         """('bot', 'lid-mapping', '1', '"2"'), ('other', 'pre-key', '1', '{}')""",
     )
-    late = b'{"z":1,"a":{"type":"Buffer","data":"AA=="},"list":[1,"2",null,true]}'
+    late = b'{"z":1e2,"y":1.0,"a":{"type":"Buffer","data":"AA=="},"list":[1,"2",null,true]}'
 
     async with await open_engine(f"baileys-sql:{database}#bot") as engine:
         assert isinstance(engine, LayoutEngine)

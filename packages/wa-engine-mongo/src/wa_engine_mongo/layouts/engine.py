@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from wa_core.errors import UnsupportedError
+from wa_core.errors import UnsupportedError, masked
 from wa_core.storage import FULL, Capabilities, Durability, Engine, Entry, Lease, Operation, Put
 
 from wa_engine_mongo.engine import FAREWELL_S
@@ -48,7 +48,9 @@ class DocumentEngine(Engine):
         return key == MOVE or has_place(key)
 
     def check_value(self, key: str, value: bytes) -> None:
-        """Raise `UnsupportedError` for a value that could not be read back."""
+        """Raise for a key that has no place here, and for a value that its place cannot have."""
+        if not self.holds(key):
+            raise UnsupportedError(f"a place for {masked(key)!r} in this document")
         if key != MOVE:
             json_text(value)
 

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import NullType, TypeEngine
 from wa_core.errors import EngineConfigError, UnsupportedError
+from wa_core.storage.layouts import json_flaw
 
 
 class Kind(Enum):
@@ -151,6 +152,8 @@ class Cell:
             raise UnsupportedError("values that are no text") from None
         if not self.holds(text):
             raise UnsupportedError(f"a text like this in the column {self.name}")
+        if self.kind in (Kind.JSON_TEXT, Kind.PARSED) and json_flaw(value) is not None:
+            raise UnsupportedError(f"a value that is no JSON in the column {self.name}")
         return text
 
 
@@ -195,14 +198,29 @@ def value_of(cell: Cell, raw: object) -> bytes | None:
         return bytes(raw)
     if not isinstance(raw, str):
         return None
-    return compact(raw) if cell.kind is Kind.PARSED else raw.encode("utf-8", "surrogatepass")
+    return (
+        _spelt(json.loads(raw))
+        if cell.kind is Kind.PARSED
+        else raw.encode("utf-8", "surrogatepass")
+    )
 
 
-def compact(text: str | bytes, *, sort: bool = False) -> bytes:
+def meaning_of(value: bytes) -> bytes:
+    """Return what a column that parses its JSON keeps of a value: members sorted, 1.0 as 1."""
+    if json_flaw(value) is not None:
+        return value
+    return _spelt(json.loads(value, parse_float=_number), sort=True)
+
+
+def _number(text: str) -> float | int:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _spelt(value: object, *, sort: bool = False) -> bytes:
     """Spell JSON without spaces, as JavaScript does."""
-    separators = (",", ":")
-    found = json.loads(text)
-    return json.dumps(found, ensure_ascii=False, separators=separators, sort_keys=sort).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _kind_of(found: TypeEngine[Any], database: str) -> Kind:

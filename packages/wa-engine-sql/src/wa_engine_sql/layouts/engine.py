@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from wa_core.errors import CorruptRecordError, UnsupportedError
+from wa_core.errors import CorruptRecordError, UnsupportedError, masked
 from wa_core.storage import Capabilities, Engine, Entry, Lease, Operation, PositionClock
-from wa_core.storage.layouts import SESSION, record_of
+from wa_core.storage.layouts import SESSION, json_flaw, record_of
 
 from wa_engine_sql.change import Record, change_of
 from wa_engine_sql.faults import driver_errors
-from wa_engine_sql.layouts.cells import Kind, compact
+from wa_engine_sql.layouts.cells import Kind, meaning_of
 from wa_engine_sql.layouts.hand import Hand
 from wa_engine_sql.layouts.rows import Found, New, Rows
 from wa_engine_sql.layouts.spellings import Address, Layout, Names, held
@@ -52,13 +52,13 @@ class LayoutEngine(Engine):
         return self._address(key) is not None
 
     def check_value(self, key: str, value: bytes) -> None:
-        """Raise `UnsupportedError` for a record that could not be read back."""
+        """Raise for a key that has no place here, and for a value that its column cannot have."""
         address = self._address(key)
         if address is None:
-            raise UnsupportedError("a place for this key")
+            raise UnsupportedError(f"a place for {masked(key)!r} in these tables")
         self._tables[address[0]].stand.value.put_value(value)
-        if not reads(key, value):
-            raise UnsupportedError("values below session/ that are no JSON")
+        if (flaw := _flaw(key, value)) is not None:
+            raise UnsupportedError(f"this value of {masked(key)!r} in these tables: {flaw}")
 
     def canonical(self, key: str, value: bytes) -> bytes:
         """Return what two values have in common that this layout cannot tell apart.
@@ -68,7 +68,7 @@ class LayoutEngine(Engine):
         address = self._address(key)
         if address is None or self._tables[address[0]].stand.value.kind is not Kind.PARSED:
             return value
-        return compact(value, sort=True)
+        return meaning_of(value)
 
     def _address(self, key: str) -> Address | None:
         address = held(self._layout, key)
@@ -98,7 +98,8 @@ class LayoutEngine(Engine):
         if fence is not None:
             raise UnsupportedError("fenced writes")
         change = change_of(operations)
-        self._check(change.puts)
+        for put in change.puts:
+            self.check_value(put.key.decode(), put.value)
         if change.puts:
             await self._make_tables()
         deletes = [key.decode() for key in change.deletes]
@@ -109,11 +110,6 @@ class LayoutEngine(Engine):
             await self._put(hand, change.puts)
 
         await self._turns.write(work)
-
-    def _check(self, puts: Sequence[Record]) -> None:
-        """Refuse what could not be read back, before anything is written."""
-        for put in puts:
-            self.check_value(put.key.decode(), put.value)
 
     async def _delete(self, hand: Hand, keys: Sequence[str]) -> None:
         leaves = [key for key in keys if record_of(key) is not None]
@@ -247,17 +243,11 @@ def proven(key: str, row: Found) -> bytes:
     """Return the value of a row if it is one, or raise [G2]."""
     if row.value is None:
         raise CorruptRecordError(key, "its row holds no value")
-    if not reads(key, row.value):
-        raise CorruptRecordError(key, "its row holds no JSON")
+    if (flaw := _flaw(key, row.value)) is not None:
+        raise CorruptRecordError(key, flaw)
     return row.value
 
 
-def reads(key: str, value: bytes) -> bool:
-    """Tell whether the other tool could read a value: what is below session/ is JSON."""
-    if not key.startswith(SESSION):
-        return True
-    try:
-        compact(value)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _flaw(key: str, value: bytes) -> str | None:
+    """Say why the other tool could not read a value: what is below session/ is JSON."""
+    return json_flaw(value) if key.startswith(SESSION) else None
