@@ -300,6 +300,15 @@ async def test_a_session_of_the_other_version_is_refused(server: Any) -> None:
         await open_engine(url.replace("version=2", "version=8"))
 
 
+async def test_a_session_of_ours_is_not_written_behind_its_index(server: Any) -> None:
+    place = f"{server.url}?prefix={secrets.token_hex(4)}#mine"
+    async with await open_engine(place) as engine:
+        await engine.set(CREDS, VALUE)
+
+    with pytest.raises(EngineConfigError, match="opened as redis:"):
+        await open_engine(f"arcaelas-{place}")
+
+
 async def test_claims_and_durability_are_what_the_keyspace_and_the_server_keep(url: str) -> None:
     async with await open_engine(url) as engine:
         told = engine.capabilities

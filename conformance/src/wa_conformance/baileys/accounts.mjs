@@ -52,6 +52,20 @@ class Account {
     return Object.fromEntries(Object.entries(this.written).map(([type, ids]) => [type, [...ids]]))
   }
 
+  // Read back all that was written, as the library gives it to whoever asks.
+  async read(keys) {
+    const found = bare()
+    for (const [type, ids] of Object.entries(this.ids())) {
+      found[type] = await keys.get(type, ids)
+    }
+    return found
+  }
+
+  async snapshot() {
+    const creds = JSON.stringify(this.creds, BufferJSON.replacer)
+    return { creds, values: await this.read(this.store) }
+  }
+
   update(changes) {
     Object.assign(this.creds, changes)
     return this.saveCreds()
@@ -199,10 +213,17 @@ const calls = {
     }
     return { creds: JSON.stringify(account.creds, BufferJSON.replacer), records }
   },
-  // Compare all that `name` has written with what Baileys reads in another folder.
+  // Keep what an account reads now in memory: its folder may be moved away before `compare`.
+  async remember({ name }) {
+    named(name).remembered = await named(name).snapshot()
+    return {}
+  },
+  // Compare what `name` remembers, or else reads now, with what Baileys reads in another folder.
   async compare({ name, folder }) {
     const account = named(name)
+    const { creds, values } = account.remembered ?? (await account.snapshot())
     const other = await useMultiFileAuthState(folder)
+    const found = await account.read(other.state.keys)
     const differing = []
     const judge = (what, one, two) => {
       try {
@@ -212,13 +233,12 @@ const calls = {
       }
     }
     // Read back, as the other side is: in memory it still has what no file can say (undefined).
-    judge('creds', JSON.parse(JSON.stringify(account.creds, BufferJSON.replacer), BufferJSON.reviver),
-      other.state.creds)
+    judge('creds', JSON.parse(creds, BufferJSON.reviver), other.state.creds)
     let compared = 1
     for (const [type, ids] of Object.entries(account.ids())) {
-      const [here, there] = [await account.store.get(type, ids), await other.state.keys.get(type, ids)]
       for (const id of ids) {
-        judge(`${type} ${id}`, here[id], there[id])
+        if (values[type]?.[id] == null) differing.push(`${type} ${id} of ${name} itself`)
+        judge(`${type} ${id}`, values[type]?.[id], found[type][id])
         compared += 1
       }
     }

@@ -107,6 +107,9 @@ class ArcaelasRedisProvider(LayoutProvider):
     async def space(self, url: EngineUrl, line: Line) -> Space:
         """Return the spelling of the version that was asked for or has written here."""
         place, name = url.params.get("prefix", self.prefix), url.session or "default"
+        if await line.call("EXISTS", f"{place}:{name}:/meta"):
+            # The same strings, with an index beside them that this engine would leave behind.
+            raise EngineConfigError("this session has an index of ours", "it is opened as redis:")
         signs = [f"{place}:{name}{sign}" for sign in self.signs]
         plain = await line.call("EXISTS", *signs[::2])
         indexed = await line.call("EXISTS", *signs[1::2])
