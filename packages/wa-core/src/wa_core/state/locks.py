@@ -38,18 +38,13 @@ class NamedLocks:
 
     async def _wait(self, owner: Owner, name: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line = self._waiting.setdefault(name, deque())
-        line.append((owner, turn))
+        self._waiting.setdefault(name, deque()).append((owner, turn))
         wanted = self._wanted.setdefault(owner, [])
         wanted.append(name)
         try:
             await turn
-        except asyncio.CancelledError:
-            # Else the turn has come already, and `release` gives it on.
-            if not turn.done() or turn.cancelled():
-                line.remove((owner, turn))
-            raise
         finally:
+            # Cancelled, the turn is done and passed over; or it had come, and `release` gives it on.
             wanted.remove(name)
             if not wanted:
                 self._wanted.pop(owner, None)
