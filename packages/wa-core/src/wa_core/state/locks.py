@@ -44,7 +44,7 @@ class NamedLocks:
         try:
             await turn
         finally:
-            # Cancelled, the turn is done and passed over; or it had come, and `release` gives it on.
+            # A cancelled turn is passed over; one that had come already, `release` gives on.
             wanted.remove(name)
             if not wanted:
                 self._wanted.pop(owner, None)
