@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wa_core.signal.keys import KeyPair
+from wa_core.crypto.keypair import KeyPair
 
 from signal_bench.device import Device, Libsignal, Sealed
 from signal_bench.node import Node, b64, running_node, unb64

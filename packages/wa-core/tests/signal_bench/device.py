@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from wa_core.crypto.keypair import KeyPair
 from wa_core.errors import SignalError
 from wa_core.signal import _axolotl, pairwise
 from wa_core.signal.conversion import from_axolotl, to_axolotl
 from wa_core.signal.curve import generate_key_pair, sign
-from wa_core.signal.keys import Bundle, Identity, KeyPair, typed
+from wa_core.signal.keys import Bundle, Identity, typed
 from wa_core.signal.ratchets import build_record, parse_record
 
 from signal_bench.node import Node, Refused, b64, unb64

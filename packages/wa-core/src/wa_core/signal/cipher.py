@@ -9,11 +9,12 @@ from __future__ import annotations
 import hmac
 from typing import Any, Literal
 
+from wa_core.crypto.keypair import KEY_SIZE
 from wa_core.errors import KeyUsedError, MalformedMessageError, UndecryptableError
 from wa_core.signal import _axolotl
 from wa_core.signal.conversion import keep
 from wa_core.signal.curve import Dice, generate_key_pair
-from wa_core.signal.keys import KEY_SIZE, typed
+from wa_core.signal.keys import typed
 from wa_core.signal.primitives import MAX_SKIPPED, chain_key, ec_pair, parsed, seed_of, unsealed
 
 Kind = Literal["pkmsg", "msg"]

@@ -13,10 +13,11 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from wa_core.crypto.keypair import KeyPair
 from wa_core.errors import UsageError
 from wa_core.signal import _axolotl
 from wa_core.signal.fields import encoded
-from wa_core.signal.keys import Identity, KeyPair, clamped, typed, untyped
+from wa_core.signal.keys import Identity, clamped, typed, untyped
 from wa_core.signal.primitives import (
     chain_key,
     ec_pair,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from wa_core.crypto.keypair import KEY_SIZE, KeyPair
 from wa_core.errors import WeakKeyError
 from wa_core.signal import _axolotl
-from wa_core.signal.keys import KEY_SIZE, KeyPair, clamped, exact
+from wa_core.signal.keys import clamped, exact
 
 __all__ = ["SIGNATURE_SIZE", "Dice", "KeyPair", "agree", "generate_key_pair", "sign", "verify"]
 

@@ -10,6 +10,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from wa_core.crypto.keypair import KEY_SIZE
 from wa_core.errors import (
     CorruptRecordError,
     KeyUsedError,
@@ -21,7 +22,7 @@ from wa_core.signal import _axolotl
 from wa_core.signal.changes import Changes, Needs, Records, found
 from wa_core.signal.curve import Dice, generate_key_pair, sign, verify
 from wa_core.signal.fields import ShapeError
-from wa_core.signal.keys import KEY_SIZE, typed, untyped
+from wa_core.signal.keys import typed, untyped
 from wa_core.signal.primitives import MAX_SKIPPED, ec_public, parsed, unsealed
 from wa_core.signal.senderkeys import (
     MAX_STATES,

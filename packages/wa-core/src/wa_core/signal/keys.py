@@ -6,23 +6,15 @@ A private key has 32 bytes. A public one has 32, and a 0x05 before it wherever S
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
+from wa_core.crypto.keypair import KEY_SIZE, KeyPair
 from wa_core.errors import UsageError
 
-KEY_SIZE = 32
 TYPE = b"\x05"
 """What stands before a public key in records and messages."""
 TYPED_SIZE = len(TYPE) + KEY_SIZE
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A private key and its public one, 32 bytes each."""
-
-    private: bytes = field(repr=False)
-    public: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wa_core.crypto.keypair import KeyPair
 from wa_core.errors import (
     KeyUsedError,
     MalformedMessageError,
@@ -29,7 +30,7 @@ from wa_core.signal.cipher import (
 from wa_core.signal.conversion import ratchet_of, state_of
 from wa_core.signal.curve import Dice
 from wa_core.signal.fields import encoded
-from wa_core.signal.keys import Bundle, Identity, KeyPair, key_pair_of, typed
+from wa_core.signal.keys import Bundle, Identity, key_pair_of, typed
 from wa_core.signal.ratchets import OURS, Ratchet, Record, build_record
 from wa_core.signal.x3dh import initiate, respond
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from wa_core.crypto.keypair import KeyPair
 from wa_core.errors import MalformedMessageError, UndecryptableError
 from wa_core.signal import _axolotl
-from wa_core.signal.keys import KeyPair, clamped, untyped
+from wa_core.signal.keys import clamped, untyped
 
 MAX_SKIPPED = 2000
 """How far ahead of a chain a message may be, on both sides of every implementation."""

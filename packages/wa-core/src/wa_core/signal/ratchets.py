@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from wa_core.crypto.keypair import KEY_SIZE
 from wa_core.signal.fields import Fields, ShapeError, decoded, encoded, laid_over
-from wa_core.signal.keys import KEY_SIZE, TYPED_SIZE
+from wa_core.signal.keys import TYPED_SIZE
 
 VERSION: Final = "v1"
 OPEN: Final = -1

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wa_core.crypto.keypair import KEY_SIZE
 from wa_core.signal.fields import Fields, ShapeError, decoded, laid_over
-from wa_core.signal.keys import KEY_SIZE, TYPED_SIZE, typed
+from wa_core.signal.keys import TYPED_SIZE, typed
 from wa_core.storage.layouts import BufferJsonError, loads
 
 MAX_STATES: Final = 5

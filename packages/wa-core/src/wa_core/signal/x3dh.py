@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from wa_core.crypto.keypair import KeyPair
 from wa_core.errors import ForgedBundleError
 from wa_core.signal import _axolotl
 from wa_core.signal.curve import Dice, agree, generate_key_pair, verify
-from wa_core.signal.keys import Bundle, Identity, KeyPair, typed, untyped
+from wa_core.signal.keys import Bundle, Identity, typed, untyped
 from wa_core.signal.primitives import ec_pair, ec_public
 from wa_core.signal.ratchets import OPEN, OURS, SENDING, THEIRS, Chain, PendingPreKey, Ratchet
 
