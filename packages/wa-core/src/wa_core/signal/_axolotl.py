@@ -60,7 +60,6 @@ def _descriptor(source: str) -> bytes:
 
 try:
     _register()
-    from axolotl.ecc.curve import Curve  # type: ignore[import-untyped]
     from axolotl.ecc.djbec import (  # type: ignore[import-untyped]
         DjbECPrivateKey,
         DjbECPublicKey,
@@ -71,9 +70,6 @@ try:
     )
     from axolotl.groups.ratchet.sendermessagekey import (  # type: ignore[import-untyped]
         SenderMessageKey,
-    )
-    from axolotl.groups.state.senderkeyrecord import (  # type: ignore[import-untyped]
-        SenderKeyRecord,
     )
     from axolotl.invalidkeyexception import InvalidKeyException  # type: ignore[import-untyped]
     from axolotl.invalidmessageexception import (  # type: ignore[import-untyped]
@@ -124,7 +120,6 @@ except ModuleNotFoundError as exc:
 __all__ = [
     "AESCipher",
     "ChainKey",
-    "Curve",
     "DecodeError",
     "DerivedMessageSecrets",
     "DjbECPrivateKey",
@@ -142,7 +137,6 @@ __all__ = [
     "SenderKeyDistributionMessage",
     "SenderKeyFields",
     "SenderKeyMessage",
-    "SenderKeyRecord",
     "SenderMessageKey",
     "SessionCipher",
     "SessionRecord",
