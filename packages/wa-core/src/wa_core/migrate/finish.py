@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from wa_core.errors import LeaseHeldError, MoveMismatchError
+from wa_core.errors import MoveMismatchError
 from wa_core.migrate.cutover import Held, settle
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope
 from wa_core.migrate.side import Side
 from wa_core.migrate.standing import KEEP
+from wa_core.migrate.tenure import Patience, holder_of, kept
 from wa_core.migrate.transfer import remove
 from wa_core.state.moves import Move, Stage, activate, get_move
 
 _WAITING = (Stage.ARRIVING, Stage.VERIFIED)
 
 
-async def tell_target(target: Side, moved: Move) -> None:
+async def tell_target(target: Side, moved: Move, patience: Patience, lease_s: float) -> None:
     """Make sure that the target knows it is the session, or raise if it is not.
 
     Called when an earlier run decided: by now a worker may have opened the target, and that is as
@@ -29,9 +30,9 @@ async def tell_target(target: Side, moved: Move) -> None:
     if its.id != moved.id or its.stage is not Stage.VERIFIED:
         raise MoveMismatchError(f"since then, a move from {its.other} has begun to fill the target")
     async with await target.open() as engine:
-        await activate(engine, its)
-        if await get_move(engine) == its:
-            raise LeaseHeldError("a worker that opened the target meanwhile", 0.0)
+        lease = await patience.for_lease(engine, holder_of(moved.id), lease_s, announce=None)
+        async with kept(lease):
+            await activate(engine, its, lease=lease)
 
 
 async def clear_away(source: Held, moved: Move, scope: Scope, listener: Listener) -> int:

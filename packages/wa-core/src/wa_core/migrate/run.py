@@ -62,7 +62,7 @@ class Migration:
                 moved = await decided_move(source, self._target, self._policy)
                 if moved is None:
                     return await self._with_target(source)
-                await tell_target(self._target, moved)
+                await tell_target(self._target, moved, self._patience, self._policy.lease_s)
                 self._tally.removed = await clear_away(source, moved, self._scope, self._listener)
                 return self._report("finished", kept_source=KEEP in moved.detail)
 
