@@ -1,4 +1,4 @@
-"""The main job in one minute, on a file store: fill it, judge the engine, list it, cascade-delete.
+"""The main job in one minute, on a file store: fill it, list it, cascade-delete, move it, judge it.
 
 The store stays in its temporary folder afterwards, so that it can be looked at.
 """
@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from wa_core.errors import SessionMovedError
+from wa_core.state.moves import check_openable
 from wa_core.storage import Batch, Engine, open_engine
 
 PRE_KEYS = 100
@@ -27,13 +29,42 @@ SECOND_US = 1_000_000
 def main() -> int:
     """Run the demo; the exit code is the suite's."""
     folder = Path(tempfile.mkdtemp(prefix="wa-demo-"))
-    asyncio.run(show_store(f"file:{folder / 'store'}#demo"))
+    store, database = f"file:{folder / 'store'}#demo", f"sqlite:{folder / 'wa.db'}#demo"
+    asyncio.run(show_store(store))
+    moved = show_move(store, database)
     step("Judge the file engine by the contract (wa-conformance, profile quick)")
     judged = folder / "judged"
     command = [sys.executable, "-m", "wa_conformance", f"file:{judged}", "--profile", "quick"]
     code = subprocess.run(command, check=False).returncode
-    print(f"\nThe store is still there to look at: {folder / 'store'}")
+    print(f"\nBoth stores are still there to look at: {folder}")
+    return code or moved
+
+
+def show_move(store: str, database: str) -> int:
+    """Move the session to SQLite, keep a copy that does not open, and compare the two."""
+    sides = ("--from", store, "--to", database)
+    step("Move the session to SQLite, and keep a copy that refuses to open (wa-migrate)")
+    code = migrate(*sides, "--keep-source")
+    step("Compare both: a line for each record that differs, and a summary (wa-migrate check)")
+    code = code or migrate("check", *sides, "--differences")
+    step("Try to open what was left behind")
+    asyncio.run(show_refusal(store))
     return code
+
+
+def migrate(*words: str) -> int:
+    """Run the command as a user would."""
+    command = [sys.executable, "-m", "wa_core.cli.migrate", *words]
+    return subprocess.run(command, check=False).returncode
+
+
+async def show_refusal(url: str) -> None:
+    """Open a store as a client would, and print why it is not the session."""
+    async with await open_engine(url, read_only=True) as engine:
+        try:
+            await check_openable(engine)
+        except SessionMovedError as exc:
+            print(f"  {exc}")
 
 
 async def show_store(url: str) -> None:
