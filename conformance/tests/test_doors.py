@@ -138,6 +138,8 @@ def test_an_interruption_prints_what_is_done_and_leaves_nothing(tmp_path: Path) 
         text=True,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(HERE)},
+        # What a script started in the background ignores it, and all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert running.stdout is not None
     # The engine itself says when it is in the middle of a check.

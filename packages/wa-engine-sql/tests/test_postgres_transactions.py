@@ -14,6 +14,7 @@ from wa_conformance.servers import PostgresServer, needed
 from wa_core.errors import EngineUnavailableError, LeaseHeldError
 from wa_core.storage import Batch, Engine, Lease, open_engine
 from wa_engine_sql import SqlEngine, postgres_quick, postgres_rows
+from wa_engine_sql.place import LINES
 
 _OPEN_TRANSACTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' "
@@ -86,7 +87,7 @@ async def test_cancelled_calls_leave_no_transaction_open(database: str) -> None:
         await _none_open(witness)
         await engine.set("k", b"3")
         assert await engine.get("k") == b"3"
-        await _at_most(9 + 1, witness)
+        await _at_most(LINES + 1, witness)
     await witness.close()
 
 

@@ -105,10 +105,11 @@ class Lines:
         """Begin a loan."""
         await self._places.acquire()
         try:
-            return self._rested() or await self._new()
+            rested = self._rested()
         except BaseException:
             self._places.release()
             raise
+        return rested or await self._new()
 
     def end(self, line: HeldLine, error: BaseException | None) -> None:
         """End a loan, with what the call ended with."""
@@ -151,17 +152,20 @@ class Lines:
         """Connect, in a task: a driver that is cancelled while it connects makes a mess."""
         task = asyncio.ensure_future(self._connect())
         self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
         try:
-            line = await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
+            # Its place stays taken until it has come: many cancels make no more than `limit`.
             task.add_done_callback(self._keep)
             raise
-        finally:
-            task.add_done_callback(self._coming.discard)
-        return line
+        except BaseException:
+            self._places.release()
+            raise
 
     def _keep(self, task: asyncio.Task[HeldLine]) -> None:
         """Put a connection by for whom comes next: who asked for it is gone."""
+        self._places.release()
         if not task.cancelled() and task.exception() is None:
             if self._closed:
                 self._cut(task.result())
