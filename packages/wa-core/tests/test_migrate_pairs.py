@@ -4,68 +4,37 @@ from __future__ import annotations
 
 import itertools
 import random
-import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from migrate_bench.killing import KILLED, migrate
+from migrate_bench.places import (
+    AUTH,
+    FOREIGN,
+    OURS,
+    WHOLE,
+    Places,
+    empty_place,
+    started_servers,
+)
 from migrate_bench.sample import auth_records, fill, held, opens, whole_records
-from wa_conformance.servers import needed
 from wa_core.migrate import Mark, check, copy
 
 pytestmark = pytest.mark.once
 
-OURS = ("memory", "file", "sqlite", "redis", "mongo", "postgres", "mariadb")
-WHOLE = ("arcaelas-file", "arcaelas-redis", "arcaelas-sql")
-"""Layouts of others that hold contacts, chats and messages, too."""
-AUTH = ("baileys", "baileys-redis", "baileys-mongo", "baileys-sql", "baileys-rows")
-"""Layouts of others that hold an auth state and nothing else."""
-SERVERS = {"redis": "redis", "mongo": "mongo-rs", "postgres": "postgres", "mariadb": "mariadb"}
-
-Places = Callable[[str], str]
-
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[Callable[[str], str]]:
-    """Start each server when it is first asked for, and give its URL."""
-    with ExitStack() as running:
-        known: dict[str, str] = {}
-
-        def url(kind: str) -> str:
-            if kind not in known:
-                known[kind] = running.enter_context(needed(SERVERS[kind])).url
-            return known[kind]
-
-        yield url
+def servers() -> Iterator[Places]:
+    """Share the servers among all pairs."""
+    with started_servers() as found:
+        yield found
 
 
 @pytest.fixture
-def place(servers: Callable[[str], str], tmp_path: Path) -> Places:
-    """Name an empty session of a kind, each time another one."""
-
-    def named(kind: str) -> str:
-        name = f"s{secrets.token_hex(6)}"
-        foreign = {
-            "baileys": f"baileys:{tmp_path}/{name}",
-            "arcaelas-file": f"arcaelas-file:{tmp_path}/{name}",
-            "baileys-sql": f"baileys-sql:sqlite:{tmp_path}/{name}.db#bot",
-            "baileys-rows": f"baileys-rows:sqlite:{tmp_path}/{name}.db#bot",
-            "arcaelas-sql": f"arcaelas-sql:sqlite:{tmp_path}/{name}.db",
-            "memory": f"memory:{name}",
-            "file": f"file:{tmp_path}/{name}#bot",
-            "sqlite": f"sqlite:{tmp_path}/{name}.db#bot",
-        }
-        if kind in foreign:
-            return foreign[kind]
-        if kind == "baileys-mongo":
-            return servers("mongo").replace("mongodb:", "baileys-mongo:", 1) + f"#{name}"
-        if kind.endswith("-redis"):
-            return servers("redis").replace("redis:", f"{kind}:", 1) + f"#{name}"
-        return f"{servers(kind)}#{name}"
-
-    return named
+def place(servers: Places, tmp_path: Path) -> Places:
+    """Name an empty session of a kind."""
+    return lambda kind: empty_place(kind, servers, tmp_path)
 
 
 def records_for(*kinds: str) -> dict[str, bytes]:
@@ -75,7 +44,6 @@ def records_for(*kinds: str) -> dict[str, bytes]:
     return whole_records(odd=not set(kinds) & set(WHOLE))
 
 
-FOREIGN = (*WHOLE, *AUTH)
 PAIRS = list(itertools.permutations((*OURS, *FOREIGN), 2))
 QUICK = [
     *itertools.permutations(OURS, 2),
