@@ -1,8 +1,8 @@
 """`python -m tools.abreast REPORT SESSION...`: run sessions of nox four at a time, say it in turn.
 
-Judging an engine is a third work and two thirds waiting (for a lease to expire, for a disk), and so
-are the tests; four sessions on two cores take little longer than one. What each says is printed when it has
-ended; each has a nox of its own, and leaves `sessions-NAME.json` for `tools.summary`.
+Judging an engine is a third work and two thirds waiting (for a lease to expire, for a disk), and
+so are the tests; four sessions on two cores take little longer than one. What each says is printed
+when it has ended; each has a nox of its own, and leaves `sessions-NAME.json` for `tools.summary`.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ SEED = 1
 RUNS, KILLS, ROUNDS = share(200), share(40), share(50)
 
 
-# Cut off while it connects, and again while it tidies up, pymongo forgets to close the socket on our
-# side: one or two in 200 runs, until they are collected. The trial sees to the server's side.
+# Cut off while it connects, and again while it tidies up, pymongo forgets to close the socket on
+# our side: one or two in 200 runs, until they are collected. The trial sees to the server's side.
 @pytest.mark.filterwarnings("ignore:unclosed :ResourceWarning")
 @pytest.mark.parametrize("kind", ["mongo", "mongo-rs"])
 async def test_a_bad_line_changes_nothing(kind: str) -> None:

@@ -32,7 +32,12 @@ class PostgresNode(Process):
     # Fast, where SIGTERM would wait for clients to leave; and at once, where nothing is kept.
     polite_signal = signal.SIGINT
     last_signal = signal.SIGQUIT
-    defaults: ClassVar[Settings] = {"shared_buffers": "32MB", "unix_socket_directories": ""}
+    defaults: ClassVar[Settings] = {
+        "shared_buffers": "32MB",
+        "unix_socket_directories": "",
+        # In the folder, which goes: a server that is killed leaves what it has in /dev/shm.
+        "dynamic_shared_memory_type": "mmap",
+    }
 
     def prepare(self, data: object) -> None:
         """Let initdb make the databases; it need not flush what a power cut may take."""

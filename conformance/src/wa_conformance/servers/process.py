@@ -34,6 +34,10 @@ _GLANCE_S = 0.02
 _LOG_TAIL = 3000
 _TRIES = 3
 
+FOLDER_VARIABLE = "WA_SERVER_DIR"
+"""Names the place for the folders of servers. One in memory will do for tests: what survives the
+kill of a server is the same there, and nothing waits for a disk."""
+
 Settings = Mapping[str, object]
 """Options of the server by name: None takes a default of ours out, a list repeats the option."""
 
@@ -58,7 +62,8 @@ class Process(ABC):
         self._port = free_port()
         self._guard: subprocess.Popen[bytes] | None = None
         self._pid = 0
-        self.folder = Path(tempfile.mkdtemp(prefix=f"wa-{self.product.kind}-"))
+        place = os.environ.get(FOLDER_VARIABLE) or None
+        self.folder = Path(tempfile.mkdtemp(prefix=f"wa-{self.product.kind}-", dir=place))
         self._environment = {**library_path(self._program.libraries, self._own("lib"))}
         self._owner = os.getpid()
         atexit.register(self._at_exit)
