@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks storage`, also `./dev bench storage`.
+"""The command: `python -m benchmarks storage`, also `./dev bench storage`; `migrate` is another.
 
 Each engine is measured by itself and takes the place of its last results; the page and the plots
 are made from all that there are.
@@ -19,7 +19,7 @@ from wa_conformance.baileys import install
 from wa_conformance.servers import ServerError
 from wa_core.errors import UnknownEngineError
 
-from benchmarks import plot, record, report, servers, storage
+from benchmarks import migrate, plot, record, report, servers, storage
 from benchmarks.datasets import TINY, Amounts
 from benchmarks.item import Item, P, Rival, measure
 from benchmarks.kinds import KINDS, Kind
@@ -42,7 +42,10 @@ DOCS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and after a whole run write the page of the documentation."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["migrate"]:
+        return migrate.main(words[1:])
+    options = _parser().parse_args(words)
     if options.suite == "baileys":
         return install()
     if options.suite == "page":

@@ -68,8 +68,9 @@ def _on(make: Callable[[], Server]) -> Callable[[Path], AbstractAsyncContextMana
 
 
 @asynccontextmanager
-async def _in_a_folder(folder: Path) -> AsyncIterator[Backend]:
-    place = folder / "sqlite"
+async def folder_alone(folder: Path) -> AsyncIterator[Backend]:
+    """Start nothing: the engine runs in the process, on files."""
+    place = folder / "files"
     place.mkdir()
     yield Backend(str(place), "in the process")
 
@@ -116,7 +117,7 @@ _KINDS = (
         title="SQLite",
         write_target=0.5,
         durable="WAL, `synchronous=FULL`",
-        start=_in_a_folder,
+        start=folder_alone,
         open_floor=SqliteFloor.open,
         open_store=keyvalue.on_disk,
         open_synced_store=keyvalue.on_synced_disk,

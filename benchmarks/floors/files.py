@@ -6,7 +6,7 @@ No event loop, no thread, no object: a floor costs what the system calls cost.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -63,3 +63,48 @@ def walk(folder: str) -> int:
                     entry.stat(follow_symlinks=False)
                     found += 1
     return found
+
+
+class FilesFloor:
+    """A folder of plain files, read by walking it."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = str(base)
+        self._files = TemporaryThenRename(base, synced=False)
+        self._made: set[str] = set()
+
+    @classmethod
+    async def open(cls, url: str, name: str) -> FilesFloor:
+        """Make the folder."""
+        base = Path(url, f"floor-{name}")
+        base.mkdir()
+        return cls(base)
+
+    async def put(self, pairs: Sequence[tuple[str, bytes]]) -> None:
+        """Write file by file; a folder is made when its first file comes."""
+        for key, value in pairs:
+            folder = key.rpartition("/")[0]
+            if folder not in self._made:
+                self._files.make_folders([folder])
+                self._made.add(folder)
+            self._files.write(key, value)
+
+    async def scan(self) -> int:
+        """Read and stat every file, as the folders list them."""
+        found, folders = 0, [self._base]
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                        continue
+                    handle = os.open(entry.path, os.O_RDONLY)
+                    try:
+                        size = os.fstat(handle).st_size
+                        found += len(os.read(handle, size)) == size
+                    finally:
+                        os.close(handle)
+        return found
+
+    async def close(self) -> None:
+        """Nothing stays open."""
