@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from wa_core.errors import WaError
 from wa_core.storage import Durability
@@ -30,9 +30,8 @@ class Line(Protocol):
         """The driver's own connection."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Row:
-    """A record as the database has it; nothing of it is believed yet."""
+class Row(NamedTuple):
+    """A record as the database has it; nothing of it is believed yet. A scan makes a million."""
 
     key: bytes
     npos: Any
@@ -40,6 +39,9 @@ class Row:
     value: Any
     size: int | None = None
     """The size of a value that was left out for being large."""
+
+    def __repr__(self) -> str:
+        return "<Row>"
 
 
 @dataclass(frozen=True, slots=True)

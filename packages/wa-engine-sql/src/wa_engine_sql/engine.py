@@ -28,7 +28,7 @@ from wa_engine_sql.faults import driver_errors
 from wa_engine_sql.folders import end_of
 from wa_engine_sql.place import Place, Share
 
-SCAN_CHUNK = 1000
+SCAN_CHUNK = 256
 
 
 class SqlEngine(Engine):
@@ -125,25 +125,20 @@ class SqlEngine(Engine):
             async with place.reading() as line:
                 rows = await place.dialect.chunk(line, self._session, start, end, SCAN_CHUNK)
             for row in rows:
-                entry = await self._entry(row)
-                if entry is not None:
-                    yield entry
+                if row.size is None:
+                    yield _entry(row)
+                elif (whole := await self._whole(row)) is not None:
+                    yield _entry(whole)
             if len(rows) < SCAN_CHUNK:
                 return
             # No key holds a NUL, so this is the least that can come next.
             start = rows[-1].key + b"\0"
 
-    async def _entry(self, row: Row) -> Entry | None:
-        if row.size is not None:
-            async with self.place.reading() as line:
-                found = await self.place.dialect.get_many(line, self._session, [row.key])
-            if not found:
-                return None  # deleted since
-            row = found[0]
-        value, position = proven(row), position_of(row.npos)
-        if position is None:
-            raise CorruptRecordError(row.key.decode(), "its position is none")
-        return Entry(row.key.decode(), value, position)
+    async def _whole(self, row: Row) -> Row | None:
+        """Read a row whose value was left out for being large; None when it was deleted since."""
+        async with self.place.reading() as line:
+            found = await self.place.dialect.get_many(line, self._session, [row.key])
+        return found[0] if found else None
 
     async def _acquire(self, holder: str, ttl: float) -> int:
         place = await self._ready()
@@ -179,6 +174,13 @@ def proven(row: Row) -> bytes:
     if row.crc != checksum(row.key, value):
         raise CorruptRecordError(row.key.decode())
     return value
+
+
+def _entry(row: Row) -> Entry:
+    value, position, key = proven(row), position_of(row.npos), row.key.decode()
+    if position is None:
+        raise CorruptRecordError(key, "its position is none")
+    return Entry(key, value, position)
 
 
 def _promise(durability: Durability, read_only: bool) -> Capabilities:

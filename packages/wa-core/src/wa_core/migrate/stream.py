@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from wa_core.storage import Entry
 
-BATCH_RECORDS = 500
+BATCH_RECORDS = 1000
 BATCH_BYTES = 1024 * 1024
 AHEAD = 2
 
@@ -31,13 +31,16 @@ async def chunked(entries: AsyncGenerator[Entry, None]) -> AsyncGenerator[Chunk,
 
 
 @asynccontextmanager
-async def ahead(entries: AsyncGenerator[Entry, None]) -> AsyncIterator[AsyncIterator[Chunk]]:
-    """Read the next batches while the body works on one."""
+async def ahead(
+    entries: AsyncGenerator[Entry, None], seen: Callable[[Chunk], None]
+) -> AsyncIterator[AsyncIterator[Chunk]]:
+    """Read the next batches while the body works on one; `seen` gets each as it is read."""
     queue: asyncio.Queue[Chunk | None] = asyncio.Queue(AHEAD)
 
     async def fill() -> None:
         async with aclosing(chunked(entries)) as chunks:
             async for chunk in chunks:
+                seen(chunk)
                 await queue.put(chunk)
         await queue.put(None)
 

@@ -75,17 +75,19 @@ class Transfer:
         With `compare`, look first at what the target has; without `replace`, leave that.
         """
         digest = Digest(self._likeness)
-        total = await self._scope.count(self._source)
-        async with ahead(self._scope.scan(self._source)) as chunks:
+        total, done, size = await self._scope.count(self._source), 0, 0
+        # What is read ahead is summed up while the target is at work.
+        async with ahead(self._scope.scan(self._source), digest.add_all) as chunks:
             async for chunk in chunks:
-                digest.add_all(chunk)
                 await self._put(await self._wanted(chunk, replace) if compare else chunk)
-                self._listener(Progress(Phase.COPYING, digest.records, total, digest.size))
+                done += len(chunk)
+                size += sum(len(entry.value) for entry in chunk)
+                self._listener(Progress(Phase.COPYING, done, total, size))
         return digest
 
     async def repair(self, buckets: frozenset[int]) -> None:
         """Copy again, positions included, all records of those buckets."""
-        async with ahead(self._scope.scan(self._source)) as chunks:
+        async with aclosing(chunked(self._scope.scan(self._source))) as chunks:
             async for chunk in chunks:
                 await self._put([entry for entry in chunk if bucket_of(entry.key) in buckets])
 
