@@ -18,6 +18,7 @@ from benchmarks.place import QUICK, Place, all_keys
 from benchmarks.storage import ITEMS
 
 
+@pytest.mark.once
 def test_every_item_runs_and_leaves_nothing_behind(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,6 +165,7 @@ def a_seed_that_finds() -> int:
     return next(seed for seed in range(20) if machine_outcome(seed))
 
 
+@pytest.mark.once
 def test_the_machine_finds_what_takes_a_sequence_and_shrinks_it() -> None:
     found = machine_outcome(seed=a_seed_that_finds())
 

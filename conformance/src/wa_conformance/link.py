@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 
 from wa_core.errors import EngineUnavailableError
 
@@ -70,7 +71,9 @@ class Link:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program and all that it started."""
         if self._process.returncode is None:
-            os.killpg(self._process.pid, number)
+            # It may have ended without our having been told yet.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     async def close(self) -> None:
         """End the program: close its input, and kill it when that does not end it."""

@@ -45,7 +45,7 @@ QUICK = Profile(
 FULL = Profile(
     "full",
     examples=100,
-    programs_s=60,
+    programs_s=30,
     steps=40,
     kills=200,
     rounds=50,

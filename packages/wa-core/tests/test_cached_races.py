@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -168,5 +169,5 @@ class RaceMachine(RuleBasedStateMachine):
             assert self.inner.store.values.get(key) == value
 
 
-TestRaceMachine = RaceMachine.TestCase
+TestRaceMachine = pytest.mark.once(RaceMachine.TestCase)
 TestRaceMachine.settings = settings(max_examples=300, stateful_step_count=40)

@@ -22,6 +22,9 @@ from wa_core.errors import EngineUnavailableError, LeaseHeldError, UsageError, W
 from wa_core.migrate import Phase, Progress
 from wa_core.storage import open_engine
 
+# Most of the time goes into starting the command, again and again.
+pytestmark = pytest.mark.once
+
 RECORDS = {**auth_records(), "chat/5491112345678@s.whatsapp.net/index": b"{}"}
 
 

@@ -118,7 +118,7 @@ class IndexMachine(RuleBasedStateMachine):
         assert all(count > 0 for folder, count in self.index._counts.items() if folder)
 
 
-TestIndexMachine = IndexMachine.TestCase
+TestIndexMachine = pytest.mark.once(IndexMachine.TestCase)
 TestIndexMachine.settings = settings(max_examples=120, stateful_step_count=30)
 
 

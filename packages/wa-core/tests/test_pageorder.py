@@ -69,7 +69,7 @@ class PageOrderMachine(RuleBasedStateMachine):
         assert all(runs) or runs == [[]]
 
 
-TestPageOrderMachine = PageOrderMachine.TestCase
+TestPageOrderMachine = pytest.mark.once(PageOrderMachine.TestCase)
 TestPageOrderMachine.settings = settings(max_examples=150, stateful_step_count=40)
 
 

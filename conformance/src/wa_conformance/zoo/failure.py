@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from wa_core.errors import (
     StorageError,
 )
 from wa_core.storage import Entry, Lease, Operation
+from wa_core.storage.step import Step
 
 from wa_conformance.zoo.base import Specimen, keys_put
 
@@ -49,10 +50,10 @@ class HangsInScan(Specimen):
 
     breaks = "F1"
 
-    async def _in_time(self, call: Coroutine[Any, Any, T]) -> T:
-        if _name(call) == "_next":
+    async def _bounded(self, call: Awaitable[T]) -> T:
+        if isinstance(call, Step):
             return await call
-        return await super()._in_time(call)
+        return await super()._bounded(call)
 
 
 class HangsInAcquire(Specimen):
