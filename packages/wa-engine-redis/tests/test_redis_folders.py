@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from wa_conformance.model import Delete, Model, Put, Step
 from wa_core.storage import Batch
+from wa_core.storage import Delete as Remove
 from wa_engine_redis import RedisEngine
 
 SMALL = 64
@@ -59,6 +60,38 @@ async def test_lists_follow_the_model_while_folders_grow_and_shrink(client: Any,
     await engine.clear()
     assert await rows(client, engine) == {}
     assert [name async for name in client.scan_iter(match=f"*{seed}-*:/in/*")] == []
+    await engine.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_deletes_and_puts_of_one_batch_take_effect_in_their_order(
+    client: Any, seed: int
+) -> None:
+    dice, model = random.Random(seed), Model()
+    engine = RedisEngine(client, f"folders:mixed-{seed}")
+    for _ in range(12):
+        batch, steps = Batch(), list[Step]()
+        for key in keys_of(dice, 300):
+            # Often a key, sometimes a folder with all that was collected below it.
+            gone = dice.choice((key, key, key, key[: key.rfind("/") + 1].rstrip("/") or key))
+            step = dice.choice((Put(key, b"x", dice.randrange(20)), Delete(gone)))
+            if isinstance(step, Put):
+                batch.put(step.key, b"x", at=step.at)
+            else:
+                batch.delete(step.key)
+            steps.append(step)
+        await engine.apply(batch)
+        model.apply(steps, clock=0)
+
+        for folder in FOLDERS:
+            assert await engine.list(folder, limit=None) == model.listed(folder)
+            assert await engine.count(folder) == len(model.begins(folder))
+
+    keys = model.listed()
+    assert set(await engine.get_many(keys)) == set(keys)
+    await engine.apply(Batch(map(Remove, keys)))
+    left = {name async for name in client.scan_iter(match=f"*mixed-{seed}*")}
+    assert left == {engine.space.meta}
     await engine.close()
 
 

@@ -18,4 +18,5 @@ for i = 1, #plan do
   end
 end
 flush()
+sweep()
 return finish(writer, number)

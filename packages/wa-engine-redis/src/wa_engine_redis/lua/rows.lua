@@ -4,6 +4,9 @@
 -- same rows by the folder that a key lies in. Scores are text, made once for all sets.
 local values, rows, aged, leaves = {}, {}, {}, {}
 
+-- What `remove` has collected: keys with nothing below them, and the same by their folder.
+local gone, left = {}, {}
+
 -- Give a folder a sorted set of its own, out of the two that hold every key.
 local function build(folder)
   local low, cut = from(folder), #folder + 1
@@ -23,8 +26,8 @@ local function build(folder)
   end
 end
 
--- The folders above the collected rows, and for each of their own the list of those above it.
-local function folders_above()
+-- The folders above what is collected by folder, and for each of these the list of those above it.
+local function folders_above(leaves)
   local names, chains, seen = {}, {}, {}
   for leaf in pairs(leaves) do
     local chain, folder = {}, leaf
@@ -55,7 +58,7 @@ end
 
 -- Enter the collected rows in the folders above them: one call for each sorted set.
 local function enter()
-  local names, chains = folders_above()
+  local names, chains = folders_above(leaves)
   local lists = large(names)
   for leaf, list in pairs(leaves) do
     for _, folder in ipairs(chains[leaf]) do
@@ -102,7 +105,39 @@ local function index(key, position)
   end
 end
 
+-- Take a folder whose last key went off the list of those with a set.
+local function forget_if_empty(folder)
+  if call('EXISTS', BY_AGE .. folder) == 0 then call('ZREM', FOLDERS, folder) end
+end
+
+-- Remove what `remove` has collected: one call for each sorted set.
+local function sweep()
+  if #gone == 0 then return end
+  local names = {}
+  for i, key in ipairs(gone) do names[i] = P .. key end
+  each('UNLINK', names)
+  each_of('ZREM', ALL, gone)
+  each_of('ZREM', BY_AGE, gone)
+  local folders, chains = folders_above(left)
+  local lists = large(folders)
+  for leaf, keys in pairs(left) do
+    for _, folder in ipairs(chains[leaf]) do
+      local short = lists[folder]
+      if short then
+        local n, cut = #short, #folder + 1
+        for i, key in ipairs(keys) do short[n + i] = string.sub(key, cut) end
+      end
+    end
+  end
+  for folder, short in pairs(lists) do
+    each_of('ZREM', BY_AGE .. folder, short)
+    forget_if_empty(folder)
+  end
+  gone, left = {}, {}
+end
+
 local function put(key, value, position)
+  sweep()
   local n = #values
   values[n + 1], values[n + 2] = P .. key, value
   index(key, position)
@@ -116,7 +151,7 @@ local function leave(key, keys)
       local cut, short = #folder + 1, {}
       for i, gone in ipairs(keys) do short[i] = string.sub(gone, cut) end
       each_of('ZREM', BY_AGE .. folder, short)
-      if call('EXISTS', BY_AGE .. folder) == 0 then call('ZREM', FOLDERS, folder) end
+      forget_if_empty(folder)
     end
     folder = folder_of(folder)
   end
@@ -139,11 +174,23 @@ local function fold(low, high)
   if #sets > 0 then call('ZREMRANGEBYLEX', FOLDERS, low, high) end
 end
 
+-- Remember a key that has nothing below it; `sweep` removes it.
+local function collect(key)
+  local folder = folder_of(key)
+  gone[#gone + 1] = key
+  if folder ~= '' then
+    left[folder] = left[folder] or {}
+    table.insert(left[folder], key)
+  end
+end
+
+-- Remove a key and all below it; what was collected and lies below goes twice, which does no harm.
 local function remove(key)
   flush()
+  local low, high = '[' .. key .. '/', to(key .. '/')
+  if #call('ZRANGEBYLEX', ALL, low, high, 'LIMIT', 0, 1) == 0 then return collect(key) end
   drop(key, { key })
   call('ZREM', ALL, key)
-  local low, high = '[' .. key .. '/', to(key .. '/')
   local first = low
   while true do
     local keys = call('ZRANGEBYLEX', ALL, first, high, 'LIMIT', 0, CHUNK)
@@ -151,8 +198,6 @@ local function remove(key)
     drop(key, keys)
     first = '(' .. keys[#keys]
   end
-  if first ~= low then
-    call('ZREMRANGEBYLEX', ALL, low, high)
-    fold(low, high)
-  end
+  call('ZREMRANGEBYLEX', ALL, low, high)
+  fold(low, high)
 end
