@@ -36,6 +36,8 @@ from benchmarks.subject import Pair
 
 PER_BATCH = 1000
 """Records of one batch or statement of the floors, and of the filling."""
+PER_CHAT = 1000
+"""Messages of one chat."""
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 PAIRS = ("file:sqlite", "redis:postgres", "sqlite:postgres")
 SESSION = "moved"
@@ -231,7 +233,7 @@ def _judged(ours: Record, floor_s: float) -> Record:
 
 
 def batches(keys: int) -> Iterator[list[Pair]]:
-    """Make up the records, the same ones each time: messages of some chats, three keys each."""
+    """Make up the records, the same each time: messages of chat after chat, three keys each."""
     dice = random.Random(1)
     names = islice(_names(), keys)
     sizes = dict(zip(PARTS, PART_BYTES, strict=True))
@@ -243,8 +245,7 @@ def _names() -> Iterator[str]:
     number = 0
     while True:
         for part in PARTS:
-            # A hundred chats, each with its share.
-            yield message_key(number).replace(CHAT, f"9{number % 100:03}{CHAT}") + f"/{part}"
+            yield message_key(number).replace(CHAT, f"{number // PER_CHAT:05}{CHAT}") + f"/{part}"
         number += 1
 
 
