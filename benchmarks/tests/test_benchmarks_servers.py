@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from wa_conformance.servers import ServerNotFoundError
@@ -39,6 +40,13 @@ EMPTY = Dataset("empty", lambda amounts: iter(()))
 def _without_baileys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for it where it is not: a test must not depend on what was installed once."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """Make a place to measure; nothing is timed here, so it may be in memory as the servers are."""
+    with TemporaryDirectory(dir=os.environ.get("WA_SERVER_DIR") or None) as folder:
+        yield Path(folder)
 
 
 @asynccontextmanager
@@ -91,10 +99,9 @@ async def test_a_dataset_is_filled_once_on_each_side(kind: Kind, tmp_path: Path)
 
 @IN_TURN
 def test_every_item_of_a_server_runs_and_has_its_place_on_the_page(
-    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: Kind, disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    disk, out = tmp_path / "disk", tmp_path / "out"
-    disk.mkdir()
+    out = tmp_path / "out"
 
     words = ["storage", "--engine", kind.name, "--quick", "--json"]
     code = main([*words, "--dir", str(disk), "--out", str(out)])

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# Every test starts the command, or pytest, in a process of its own.
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 CONFIG = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
 
