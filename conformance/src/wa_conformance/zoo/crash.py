@@ -76,8 +76,7 @@ class LateLog(Log):
 
     def append(self, rows: Sequence[Row], values: bytes = b"") -> None:
         """Put off the write until somebody looks."""
-        self.flush()
-        self._waiting = record(rows, values)
+        self._waiting += record(rows, values)
         self.late.setdefault(self.folder, []).append(self)
         self.replay(rows, 0)
 
