@@ -34,6 +34,9 @@ def test_a_specimen_is_killed_at_the_clause_it_breaks(name: str) -> None:
 
     trial = tried(specimen, quick_first, enough=1)
     if not trial.killed_by:
+        # Some checks kill a process at a moment, and a busy machine moves that: once more.
+        trial = tried(specimen, quick_first, enough=1)
+    if not trial.killed_by:
         machines = [check for check in own if is_machine(check)]
         trial = tried(specimen, machines, enough=1, profile=PATIENT)
 
