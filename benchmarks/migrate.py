@@ -139,8 +139,8 @@ async def _measured(source: End, target: End, folder: Path, keys: int) -> Record
             "keys": keys,
             "source": f"{source.title} ({_version(mine)}; {source.durable})",
             "target": f"{target.title} ({_version(its)}; {target.durable})",
-            "read_floor_s": round(floors[0], 2),
-            "write_floor_s": round(floors[1], 2),
+            "read_floor_s": round(floors[0], 6),
+            "write_floor_s": round(floors[1], 6),
             **ours,
             **_judged(ours, max(floors)),
         }
