@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from wa_conformance.absence import absent
 from wa_conformance.servers import ServerNotFoundError
 
 from benchmarks import servers
@@ -57,13 +58,6 @@ async def rig_of(kind: Kind, folder: Path) -> AsyncIterator[Rig]:
             yield rig
     except ServerNotFoundError as exc:
         absent(str(exc))
-
-
-def absent(reason: str) -> None:
-    """Skip, or with CI=true fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 @EVERY_KIND

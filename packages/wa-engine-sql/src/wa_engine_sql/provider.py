@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from wa_core.storage import DEFAULT_TIMEOUT_S, Engine, EngineUrl, Provider
+from wa_core.storage import Engine, EngineUrl, Provider
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.engine import SqlEngine
 from wa_engine_sql.place import Place, Share, in_time
 from wa_engine_sql.sqlite_url import sqlite_path
-from wa_engine_sql.urls import connector_for, engine_for, is_there
+from wa_engine_sql.urls import connector_for, engine_for, is_there, settings_of
 
 DEFAULT_SESSION = "default"
 
@@ -19,7 +19,7 @@ class SqlProvider(Provider):
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session; engines on one database share its connections."""
-        settings = _settings(url, read_only=read_only)
+        settings = settings_of(url, read_only=read_only)
         share = _share(url, settings)
         name = url.session if url.session is not None else DEFAULT_SESSION
         place = share.place
@@ -41,7 +41,7 @@ class SqlProvider(Provider):
 
     async def list_sessions(self, url: EngineUrl) -> list[str]:
         """Name the sessions that hold records."""
-        settings = _settings(url, read_only=True)
+        settings = settings_of(url, read_only=True)
         if not is_there(url):
             return []
         share = _share(url, settings)
@@ -63,12 +63,6 @@ async def _names(place: Place) -> list[str]:
         if await place.dialect.version(line, b"") is None:
             return []
         return [name.decode() for name in await place.dialect.sessions(line)]
-
-
-def _settings(url: EngineUrl, *, read_only: bool) -> Settings:
-    return Settings(
-        durability=url.durability, timeout=url.timeout or DEFAULT_TIMEOUT_S, read_only=read_only
-    )
 
 
 def _share(url: EngineUrl, settings: Settings) -> Share:

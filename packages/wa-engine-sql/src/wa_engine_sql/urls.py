@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from wa_core.storage import EngineUrl
+from wa_core.storage import DEFAULT_TIMEOUT_S, EngineUrl
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import need_driver
@@ -49,3 +49,10 @@ def _reader(url: EngineUrl) -> ModuleType:
 def is_there(url: EngineUrl) -> bool:
     """Tell whether there is anything to look at: a file may not be made by looking."""
     return url.scheme != "sqlite" or os.path.exists(sqlite_path(url))
+
+
+def settings_of(url: EngineUrl, *, read_only: bool) -> Settings:
+    """Return what a URL asks for beside the place."""
+    return Settings(
+        durability=url.durability, timeout=url.timeout or DEFAULT_TIMEOUT_S, read_only=read_only
+    )

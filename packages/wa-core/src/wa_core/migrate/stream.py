@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
+from wa_core.migrate.group import together
 from wa_core.storage import Entry
 
 BATCH_RECORDS = 1000
@@ -48,10 +49,7 @@ async def ahead(
         while (chunk := await queue.get()) is not None:
             yield chunk
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            reader = group.create_task(fill())
-            yield drain()
-            reader.cancel()
-    except BaseExceptionGroup as exc:
-        raise exc.exceptions[0] from None
+    async with together() as group:
+        reader = group.create_task(fill())
+        yield drain()
+        reader.cancel()

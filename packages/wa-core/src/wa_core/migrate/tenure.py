@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from wa_core.errors import EngineBusyError, LeaseHeldError
+from wa_core.migrate.group import together
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.storage import Engine, Lease
 
@@ -87,14 +88,11 @@ async def kept(*leases: Lease | None) -> AsyncIterator[None]:
         for lease in leases:
             if lease is not None:
                 await ends.enter_async_context(lease)
-        try:
-            async with asyncio.TaskGroup() as group:
-                keepers = [group.create_task(_renew(lease)) for lease in leases if lease]
-                yield
-                for keeper in keepers:
-                    keeper.cancel()
-        except BaseExceptionGroup as exc:
-            raise exc.exceptions[0] from None
+        async with together() as group:
+            keepers = [group.create_task(_renew(lease)) for lease in leases if lease]
+            yield
+            for keeper in keepers:
+                keeper.cancel()
 
 
 async def _renew(lease: Lease) -> None:

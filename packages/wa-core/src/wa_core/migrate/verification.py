@@ -7,13 +7,13 @@ proof that nobody wrote while it was copied.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from wa_core.errors import MoveMismatchError
 from wa_core.migrate.digest import Digest
+from wa_core.migrate.group import together
 from wa_core.migrate.layout import Likeness, keeps_positions
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope, is_marker
@@ -54,12 +54,9 @@ async def compare(source: Side, target: Side, scope: Scope, listener: Listener) 
             done, size = sum(d.records for d in both), sum(d.size for d in both)
             listener(Progress(Phase.VERIFYING, done, total, size))
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for engine, digest in ((mine, found.source), (its, found.target)):
-                    group.create_task(_sum_up(engine, scope, digest, tell))
-        except BaseExceptionGroup as exc:
-            raise exc.exceptions[0] from None
+        async with together() as group:
+            for engine, digest in ((mine, found.source), (its, found.target)):
+                group.create_task(_sum_up(engine, scope, digest, tell))
         return found
 
 

@@ -20,7 +20,7 @@ _GENERATED = ("axolotl.protocol.whisperprotos_pb2", "axolotl.state.storageprotos
 
 def _register() -> None:
     """Put modules of the same names, made from the same descriptors, where imports look first."""
-    from google.protobuf import (  # type: ignore[import-untyped]
+    from google.protobuf import (
         descriptor_pb2,
         descriptor_pool,
         message_factory,
@@ -60,60 +60,60 @@ def _descriptor(source: str) -> bytes:
 
 try:
     _register()
-    from axolotl.ecc.djbec import (  # type: ignore[import-untyped]
+    from axolotl.ecc.djbec import (
         DjbECPrivateKey,
         DjbECPublicKey,
     )
-    from axolotl.ecc.eckeypair import ECKeyPair  # type: ignore[import-untyped]
-    from axolotl.groups.ratchet.senderchainkey import (  # type: ignore[import-untyped]
+    from axolotl.ecc.eckeypair import ECKeyPair
+    from axolotl.groups.ratchet.senderchainkey import (
         SenderChainKey,
     )
-    from axolotl.groups.ratchet.sendermessagekey import (  # type: ignore[import-untyped]
+    from axolotl.groups.ratchet.sendermessagekey import (
         SenderMessageKey,
     )
-    from axolotl.invalidkeyexception import InvalidKeyException  # type: ignore[import-untyped]
-    from axolotl.invalidmessageexception import (  # type: ignore[import-untyped]
+    from axolotl.invalidkeyexception import InvalidKeyException
+    from axolotl.invalidmessageexception import (
         InvalidMessageException,
     )
-    from axolotl.invalidversionexception import (  # type: ignore[import-untyped]
+    from axolotl.invalidversionexception import (
         InvalidVersionException,
     )
-    from axolotl.kdf.derivedmessagesecrets import (  # type: ignore[import-untyped]
+    from axolotl.kdf.derivedmessagesecrets import (
         DerivedMessageSecrets,
     )
-    from axolotl.kdf.hkdfv3 import HKDFv3  # type: ignore[import-untyped]
-    from axolotl.legacymessageexception import (  # type: ignore[import-untyped]
+    from axolotl.kdf.hkdfv3 import HKDFv3
+    from axolotl.legacymessageexception import (
         LegacyMessageException,
     )
-    from axolotl.protocol.prekeywhispermessage import (  # type: ignore[import-untyped]
+    from axolotl.protocol.prekeywhispermessage import (
         PreKeyWhisperMessage,
     )
-    from axolotl.protocol.senderkeydistributionmessage import (  # type: ignore[import-untyped]
+    from axolotl.protocol.senderkeydistributionmessage import (
         SenderKeyDistributionMessage,
     )
-    from axolotl.protocol.senderkeymessage import (  # type: ignore[import-untyped]
+    from axolotl.protocol.senderkeymessage import (
         SenderKeyMessage,
     )
-    from axolotl.protocol.whispermessage import WhisperMessage  # type: ignore[import-untyped]
-    from axolotl.protocol.whisperprotos_pb2 import (  # type: ignore[import-untyped]
+    from axolotl.protocol.whispermessage import WhisperMessage
+    from axolotl.protocol.whisperprotos_pb2 import (
         SenderKeyMessage as SenderKeyFields,
     )
-    from axolotl.ratchet.chainkey import ChainKey  # type: ignore[import-untyped]
-    from axolotl.ratchet.ratchetingsession import (  # type: ignore[import-untyped]
+    from axolotl.ratchet.chainkey import ChainKey
+    from axolotl.ratchet.ratchetingsession import (
         RatchetingSession,
     )
-    from axolotl.ratchet.rootkey import RootKey  # type: ignore[import-untyped]
-    from axolotl.sessioncipher import AESCipher, SessionCipher  # type: ignore[import-untyped]
-    from axolotl.state.sessionrecord import SessionRecord  # type: ignore[import-untyped]
-    from axolotl.state.sessionstate import SessionState  # type: ignore[import-untyped]
-    from axolotl_curve25519 import (  # type: ignore[import-not-found]
+    from axolotl.ratchet.rootkey import RootKey
+    from axolotl.sessioncipher import AESCipher, SessionCipher
+    from axolotl.state.sessionrecord import SessionRecord
+    from axolotl.state.sessionstate import SessionState
+    from axolotl_curve25519 import (
         calculateAgreement,
         calculateSignature,
         generatePrivateKey,
         generatePublicKey,
         verifySignature,
     )
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 except ModuleNotFoundError as exc:
     raise MissingExtraError("signal") from exc
 

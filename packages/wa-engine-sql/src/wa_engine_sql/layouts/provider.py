@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from wa_core.errors import EngineConfigError, InvalidUrlError
-from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+from wa_core.storage import Durability, Engine, EngineUrl, Provider
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
@@ -22,7 +22,7 @@ from wa_engine_sql.layouts.turns import Turns
 from wa_engine_sql.layouts.url import database_url, identifiers
 from wa_engine_sql.place import Place, Share, in_time
 from wa_engine_sql.sqlite_url import sqlite_path
-from wa_engine_sql.urls import engine_for, is_there
+from wa_engine_sql.urls import engine_for, is_there, settings_of
 
 DEFAULT_SESSION = "default"
 
@@ -49,7 +49,7 @@ class LayoutProvider(Provider):
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session; tables that are missing are made when something is written."""
-        settings = _settings(url, read_only=read_only)
+        settings = settings_of(url, read_only=read_only)
         layout = self.layout(url)
         session = self.session(url)
         share = _share(self.database(url), settings)
@@ -82,7 +82,7 @@ class LayoutProvider(Provider):
 
     async def list_sessions(self, url: EngineUrl) -> list[str]:
         """Name the sessions that hold rows."""
-        settings = _settings(url, read_only=True)
+        settings = settings_of(url, read_only=True)
         layout = self.layout(url)
         database = self.database(url)
         if not is_there(database):
@@ -186,12 +186,6 @@ def _check_session(stands: Sequence[Stand], session: str) -> None:
         if stand.owner is not None and not owner_is(stand.owner, session):
             column = f"{stand.shelf.table}.{stand.owner.name}"
             raise InvalidUrlError("#session", f"the column {column} cannot hold this name")
-
-
-def _settings(url: EngineUrl, *, read_only: bool) -> Settings:
-    return Settings(
-        durability=url.durability, timeout=url.timeout or DEFAULT_TIMEOUT_S, read_only=read_only
-    )
 
 
 def _share(url: EngineUrl, settings: Settings) -> Share:
