@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from tools.failures import log_stem
 from tools.workspace import ROOT
 
 ABREAST = 4
@@ -50,6 +51,7 @@ def run(report: Path, name: str) -> str:
         text=True,
         check=False,
     )
+    (report / f"{log_stem(name)}.log").write_text(done.stdout, encoding="utf-8")
     return done.stdout
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tools.failures import print_failures
+
 OPTIONAL = "the tests on Python"
 """Python versions besides the required one are tested where they are present."""
 
@@ -37,7 +39,8 @@ def main(report: Path) -> int:
             shown.add(path.stem)
     left_out = sorted({*notes(report / "not-run.jsonl"), *skipped})
     failed = counts["failed"]
-    failed += sum(1 for name in red(sessions) if junit_stem(name) not in explained)
+    unexplained = [name for name in red(sessions) if junit_stem(name) not in explained]
+    failed += len(unexplained)
     if os.environ.get("CI") == "true":
         failed += sum(1 for line in left_out if not line.startswith(OPTIONAL))
     for name in hollow(sessions, shown):
@@ -52,6 +55,7 @@ def main(report: Path) -> int:
     if left_out:
         print("\nNot run on this machine")
         print(*(f"  {line}" for line in left_out), sep="\n")
+    print_failures(report, unexplained)
     print()
     print(f"tests: {counts['passed']} passed, {failed} failed")
     return 1 if failed else 0

@@ -79,6 +79,23 @@ def test_a_conformance_run_without_a_passed_check_is_a_failure(
     assert (code, closing_line(capsys)) == (1, "tests: 1 passed, 1 failed")
 
 
+def test_what_failed_is_told_once_more_with_the_end_of_its_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "\n".join(f"line {number}" for number in range(100))
+    failed = f'<testcase classname="t" name="b"><failure message="no">{words}</failure></testcase>'
+    folder = report(tmp_path, {"tests(3.11)": "failed", "wheels": "failed"}, PASSED + failed)
+    (folder / "said-wheels.log").write_text("no room\non the disk\n")
+
+    main(folder)
+
+    _, _, told = capsys.readouterr().out.partition("What failed\n")
+    assert "tests-3.11: t::b\n" in told
+    assert "line 99\n" in told
+    assert "line 50\n" not in told
+    assert "wheels\n    no room\n    on the disk\n" in told
+
+
 def test_nothing_run_is_a_failure(tmp_path: Path) -> None:
     assert main(tmp_path) == 1
 
