@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Coroutine, MutableMapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from wa_core.cli.arguments import for_check, for_move
-from wa_core.cli.exits import DIFFERENT, DONE, INTERRUPTED, SEVERAL, TERMINATED, USAGE, code_of
+from wa_core.cli.exits import DIFFERENT, DONE, SEVERAL, USAGE, code_of
 from wa_core.cli.meter import JsonLines, Meter
+from wa_core.cli.secretsfile import take_secrets
+from wa_core.cli.signals import StoppedError, interruptible
 from wa_core.errors import UsageError, WaError, masked
 from wa_core.migrate import Mark, Report, check, copy, copy_all, pairs_of
-
-_SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         take_secrets(options.secrets, os.environ)
         command = _check if checks else _move
-        return asyncio.run(_interruptible(command(options, screen)))
-    except _InterruptedError as exc:
+        return asyncio.run(interruptible(command(options, screen)))
+    except StoppedError as exc:
         screen.say("interrupted", "interrupted: both sides are sound. Run the same command again")
         return exc.code
     except WaError as exc:
@@ -40,14 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     finally:
         screen.listener.finish()
-
-
-class _InterruptedError(Exception):
-    """A signal ended the command."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class _Screen:
@@ -73,28 +64,6 @@ class _Screen:
         else:
             self.listener.finish()
             print(f"wa-migrate: {error}", file=sys.stderr)
-
-
-async def _interruptible(command: Coroutine[Any, Any, int]) -> int:
-    """Let a signal cancel the command, so that it lets go of both sides in order."""
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(command)
-    heard: list[int] = []
-
-    def stop(code: int) -> None:
-        heard.append(code)
-        task.cancel()
-
-    for number, code in _SIGNALS.items():
-        loop.add_signal_handler(number, stop, code)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if heard:
-            raise _InterruptedError(heard[0]) from None
-        raise
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
 
 
 async def _move(options: argparse.Namespace, screen: _Screen) -> int:
@@ -184,20 +153,6 @@ async def _check(options: argparse.Namespace, screen: _Screen) -> int:
     depth = "numbers and credentials only" if options.quick else also
     screen.say("summary", f"{verdict}: {words} ({depth})", is_equal=found.is_equal, **numbers)
     return DONE if found.is_equal else DIFFERENT
-
-
-def take_secrets(path: str | None, environment: MutableMapping[str, str]) -> None:
-    """Put the lines NAME=VALUE of a file into the environment, where URLs look for them."""
-    if path is None:
-        return
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            name, sign, value = line.rstrip("\n").partition("=")
-            if not line.strip() or line.startswith("#"):
-                continue
-            if not sign or not name.strip().isidentifier():
-                raise UsageError(f"line {number} of the secrets is not NAME=VALUE")
-            environment[name.strip()] = value
 
 
 if __name__ == "__main__":
