@@ -31,10 +31,12 @@ The branches say who must act; the leaves say what happened.
         ├── EngineConfigError
         ├── EngineUnavailableError      retryable
         ├── FencedError
+        ├── KeyUnavailableError         the key of what is sealed cannot be had
         ├── LeaseHeldError              retryable
         ├── MoveConflictError           a target of wa-migrate holds something else
         ├── MoveMismatchError           what arrived is not what was sent
         ├── NoSessionError              nothing at all is there
+        ├── SealedStoreError            opened without its key
         ├── SessionArrivingError        half of a move: it opens elsewhere
         ├── SessionLeavingError         a move waits for the worker to stop
         ├── SessionMovedError           it lives elsewhere now
@@ -42,7 +44,9 @@ The branches say who must act; the leaves say what happened.
         ├── StoreVersionError
         ├── TargetUnfitError            what wa-migrate should copy has no place there
         ├── UnknownEngineError          also a LookupError
-        └── ValueTooLargeError
+        ├── UnsealedStoreError          opened with a key, and holds plain records
+        ├── ValueTooLargeError
+        └── WrongKeyError               not the one it was sealed with
 
 `code` is stable and meant for programs, `retryable` says whether the same call may succeed later
 without anybody acting. Facts are attributes; the sentence is made in `__str__`, without key
@@ -68,10 +72,12 @@ from wa_core.errors.storage import (
     EngineConfigError,
     EngineUnavailableError,
     FencedError,
+    KeyUnavailableError,
     LeaseHeldError,
     MoveConflictError,
     MoveMismatchError,
     NoSessionError,
+    SealedStoreError,
     SessionArrivingError,
     SessionLeavingError,
     SessionMovedError,
@@ -79,7 +85,9 @@ from wa_core.errors.storage import (
     StoreVersionError,
     TargetUnfitError,
     UnknownEngineError,
+    UnsealedStoreError,
     ValueTooLargeError,
+    WrongKeyError,
 )
 from wa_core.errors.tree import (
     ProtocolError,
@@ -116,6 +124,7 @@ __all__ = [
     "InvalidPageError",
     "InvalidPositionError",
     "InvalidUrlError",
+    "KeyUnavailableError",
     "KeyUsedError",
     "LeaseHeldError",
     "MalformedMessageError",
@@ -126,6 +135,7 @@ __all__ = [
     "NoSessionError",
     "ProtocolError",
     "ReadOnlyError",
+    "SealedStoreError",
     "ServerError",
     "SessionArrivingError",
     "SessionLeavingError",
@@ -140,11 +150,13 @@ __all__ = [
     "UndecryptableError",
     "UnknownEngineError",
     "UnknownPreKeyError",
+    "UnsealedStoreError",
     "UnsupportedError",
     "UsageError",
     "ValueTooLargeError",
     "WaError",
     "WeakKeyError",
+    "WrongKeyError",
     "masked",
     "shown",
 ]

@@ -15,7 +15,14 @@ class CorruptRecordError(StorageError):
         self.key, self.reason = key, reason
 
     def __str__(self) -> str:
-        return masked(f"record {self.key!r} is damaged: {self.reason}")
+        return masked(f"record {self.key!r} is damaged: {self.reason}. {self._help}")
+
+    @property
+    def _help(self) -> str:
+        """Say what to do: an older ratchet would be worse than none, older credentials are not."""
+        if self.key.startswith("session/") and self.key != "session/creds":
+            return "Delete it to go on without it: it is made or asked for anew"
+        return "Restore it from a backup: it is never taken for absent"
 
 
 class DamagedSessionError(StorageError):
@@ -90,6 +97,19 @@ class FencedError(StorageError):
         return f"the lease of epoch {self.epoch} is not current: stop work on this session"
 
 
+class KeyUnavailableError(StorageError):
+    """The key of a sealed store or an archive is not where it should be, or is none."""
+
+    code = "key-unavailable"
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where, self.reason = where, reason
+
+    def __str__(self) -> str:
+        return masked(f"no key from {self.where}: {self.reason}. Nothing was opened")
+
+
 class LeaseHeldError(StorageError):
     """Somebody else holds the session's lease [L1]."""
 
@@ -128,6 +148,18 @@ class MoveMismatchError(StorageError):
 
     def __str__(self) -> str:
         return masked(f"the copy is not what was sent: {self.reason}. The source is the session")
+
+
+class SealedStoreError(StorageError):
+    """The store is sealed, and was opened without its key."""
+
+    code = "sealed-store"
+
+    def __str__(self) -> str:
+        return (
+            "this store is sealed: say where its key is kept, with seal=env:NAME, seal=file:PATH "
+            "or seal=keyring:SERVICE/NAME in the URL"
+        )
 
 
 class SessionArrivingError(StorageError):
@@ -237,6 +269,18 @@ class UnknownEngineError(StorageError, LookupError):
         return masked(f"{sentence} (installed: {known})")
 
 
+class UnsealedStoreError(StorageError):
+    """A store was opened to be read and written sealed, and holds records that are not."""
+
+    code = "unsealed-store"
+
+    def __str__(self) -> str:
+        return (
+            "this store holds records and is not sealed: leave out seal=, or move the session with "
+            "wa-migrate to an empty place whose URL has seal="
+        )
+
+
 class ValueTooLargeError(StorageError):
     """A value is over the engine's own limit; nothing was changed [V3]."""
 
@@ -248,3 +292,12 @@ class ValueTooLargeError(StorageError):
 
     def __str__(self) -> str:
         return f"a value of {self.size} bytes is over this engine's limit of {self.limit} bytes"
+
+
+class WrongKeyError(StorageError):
+    """The key is not the one that this was sealed with; nothing was read or written."""
+
+    code = "wrong-key"
+
+    def __str__(self) -> str:
+        return "this is not the key that it was sealed with; nothing was read or written"
