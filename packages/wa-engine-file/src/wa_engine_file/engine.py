@@ -20,6 +20,7 @@ from wa_core.storage import (
     Durability,
     Engine,
     Entry,
+    Holder,
     Lease,
     Operation,
 )
@@ -111,6 +112,9 @@ class FileEngine(Engine):
             self._store.leases.release(epoch)
             raise
         return epoch
+
+    async def _holder(self) -> Holder | None:
+        return self._store.leases.holder
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         self._store.leases.renew(lease.epoch, ttl)

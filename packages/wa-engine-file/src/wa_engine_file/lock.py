@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 
-from wa_core.errors import EngineBusyError
+from wa_core.errors import EngineBusyError, UnsupportedError
 
 from wa_engine_file.disk import make_private
 
 NAME = "lock"
+_KERNELS_LIST = "/proc/locks"
+_OWNER = re.compile(r"pid (\d+) on (.+)")
 
 
 class WriterLock:
@@ -43,3 +46,29 @@ class WriterLock:
             fcntl.flock(self._handle, fcntl.LOCK_UN)
             os.close(self._handle)
             self._handle = None
+
+
+def holder_of(control: str) -> str | None:
+    """Tell who holds the lock of a session, without touching it: to try it could take it.
+
+    The kernel lists the locks of this machine; what another one holds is not to be known here.
+    """
+    try:
+        handle = os.open(f"{control}/{NAME}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with open(handle, "rb") as lock:
+        owner = _OWNER.fullmatch(lock.read(200).decode(errors="replace").strip())
+        inode = os.fstat(handle).st_ino
+    if owner is None:
+        return None
+    if owner[2] != socket.gethostname() or not os.path.exists(_KERNELS_LIST):
+        raise UnsupportedError("a look at who holds the lock")
+    with open(_KERNELS_LIST, encoding="ascii") as locks:
+        held = any(_is_held(line.split(), owner[1], inode) for line in locks)
+    return owner[0] if held else None
+
+
+def _is_held(fields: list[str], pid: str, inode: int) -> bool:
+    """Read a line: `1: FLOCK ADVISORY WRITE 4711 fe:00:2983791 0 EOF`."""
+    return fields[1:2] == ["FLOCK"] and fields[4] == pid and fields[5].endswith(f":{inode}")

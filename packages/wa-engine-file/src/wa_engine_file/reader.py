@@ -18,6 +18,7 @@ from wa_core.storage import (
     Durability,
     Engine,
     Entry,
+    Holder,
     Lease,
     Operation,
 )
@@ -28,6 +29,7 @@ from wa_engine_file.engine import CLAIMS, MAX_VALUE, SCAN_CHUNK, proven
 from wa_engine_file.faults import file_errors
 from wa_engine_file.follower import Follower, OvertakenError
 from wa_engine_file.keys import CONTROL, Spelling
+from wa_engine_file.lock import holder_of
 from wa_engine_file.manifest import NAME, Manifest
 from wa_engine_file.survey import Contents, foreign, survey
 from wa_engine_file.tree import Tree
@@ -87,6 +89,11 @@ class Watch:
                 present = [key for key in keys if key in self.contents.index]
                 return {key: proven(self.contents, key, found[key]) for key in present}
         raise EngineUnavailableError("the writer is faster than this reader")
+
+    def holder(self) -> str | None:
+        """Tell which process writes here now."""
+        with file_errors():
+            return holder_of(f"{self._tree.base}/{CONTROL}")
 
     def _value(self, key: str) -> bytes | None:
         if key in self._fresh:
@@ -183,6 +190,10 @@ class FileReader(Engine):
             return ask(self._watch.contents)
 
         return await self._worker.submit(look)
+
+    async def _holder(self) -> Holder | None:
+        name = await self._worker.submit(self._watch.holder)
+        return None if name is None else Holder(name)
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         raise ReadOnlyError

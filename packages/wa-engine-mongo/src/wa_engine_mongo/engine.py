@@ -19,6 +19,7 @@ from wa_core.storage import (
     Durability,
     Engine,
     Entry,
+    Holder,
     Lease,
     Operation,
 )
@@ -148,6 +149,11 @@ class MongoEngine(Engine):
             return lease.epoch
 
         return await self._leasing(granted)
+
+    async def _holder(self) -> Holder | None:
+        await self.survey()
+        with mongo_errors():
+            return await self._head.holder()
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         await self._leasing(lambda: self._head.renew(lease.epoch, ttl))

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any
 
 from wa_core.errors import FencedError, LeaseHeldError, StoreVersionError
-from wa_core.storage import CONTRACT_VERSION
+from wa_core.storage import CONTRACT_VERSION, Holder
 
 from wa_engine_mongo.forecast import acceptable
 from wa_engine_mongo.keys import SessionKeys
@@ -139,11 +139,18 @@ class Head:
         if head is not None:
             pending = bool(head.get("pending"))
             return Granted(head["epoch"], None if pending else head["generation"])
-        look = await self.look()
-        if look is not None and look.lease_left > 0:
-            raise LeaseHeldError(look.holder, look.lease_left / 1000)
+        held = await self.holder()
+        if held is not None:
+            raise LeaseHeldError(held.name, held.expires_in or 0.0)
         await self.why_not(None)
         return None
+
+    async def holder(self) -> Holder | None:
+        """Tell who holds the lease."""
+        look = await self.look()
+        if look is None or look.lease_left <= 0:
+            return None
+        return Holder(look.holder, look.lease_left / 1000)
 
     async def renew(self, epoch: int, ttl: float) -> None:
         """Prolong the lease of `epoch`, or raise `FencedError`."""

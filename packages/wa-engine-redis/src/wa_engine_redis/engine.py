@@ -28,6 +28,7 @@ from wa_core.storage import (
     Durability,
     Engine,
     Entry,
+    Holder,
     Lease,
     Operation,
 )
@@ -37,7 +38,18 @@ from wa_engine_redis.keys import space_of
 from wa_engine_redis.line import AnyClient, Line, is_cluster
 from wa_engine_redis.plan import packed
 from wa_engine_redis.registry import register
-from wa_engine_redis.scripts import ACQUIRE, APPLY, CLEAR, ENROLL, GET, LIST, RENEW, SCAN, Script
+from wa_engine_redis.scripts import (
+    ACQUIRE,
+    APPLY,
+    CLEAR,
+    ENROLL,
+    GET,
+    HOLDER,
+    LIST,
+    RENEW,
+    SCAN,
+    Script,
+)
 from wa_engine_redis.settings import Terms, agreed
 
 CHUNK_BYTES = 512 * 1024
@@ -193,6 +205,11 @@ class RedisEngine(Engine):
             raise LeaseHeldError(reply[1].decode(), int(reply[2]) / 1_000_000)
         _expect_done(reply)
         return int(reply[1])
+
+    async def _holder(self) -> Holder | None:
+        await self._prepared()
+        found = await self.line.run(HOLDER)
+        return Holder(found[0].decode(), int(found[1]) / 1_000_000) if found else None
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         await self._prepared()

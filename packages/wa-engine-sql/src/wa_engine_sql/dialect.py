@@ -113,6 +113,9 @@ class Dialect(Protocol):
     async def acquire(self, line: Line, session: bytes, holder: str, ttl: float) -> int:
         """Take the lease."""
 
+    async def holder(self, line: Line, session: bytes) -> tuple[str, int] | None:
+        """Read who holds the lease, and the microseconds that are left of it."""
+
     async def renew(self, line: Line, session: bytes, epoch: int, ttl: float) -> None:
         """Prolong the lease."""
 

@@ -17,6 +17,7 @@ from wa_core.storage import (
     Durability,
     Engine,
     Entry,
+    Holder,
     Lease,
     Operation,
 )
@@ -144,6 +145,12 @@ class SqlEngine(Engine):
         place = await self._ready()
         async with place.writing() as line:
             return await place.dialect.acquire(line, self._session, holder, ttl)
+
+    async def _holder(self) -> Holder | None:
+        place = await self._ready()
+        async with place.reading() as line:
+            found = await place.dialect.holder(line, self._session)
+        return None if found is None else Holder(found[0], found[1] / 1_000_000)
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         place = await self._ready()

@@ -162,6 +162,10 @@ class MysqlDialect:
         async with _turn(line.driver, session) as turn:
             return await turn.acquire(holder, ttl)
 
+    async def holder(self, line: Line, session: bytes) -> tuple[str, int] | None:
+        """Read who holds the lease."""
+        return await mysql_rows.holder(line.driver, session)
+
     async def renew(self, line: Line, session: bytes, epoch: int, ttl: float) -> None:
         """Prolong the lease."""
         async with _turn(line.driver, session) as turn:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wa_engine_sql.dialect import LARGE, Row
 from wa_engine_sql.folders import LEVELS, end_of, folder_hash, level_of
-from wa_engine_sql.mysql_text import listed, literal, rows
+from wa_engine_sql.mysql_text import NOW, listed, literal, rows
 
 KEYS_AT_ONCE = 500
 """Keys of one IN list: far longer ones are turned into temporary tables."""
@@ -78,6 +78,16 @@ def _of(session: bytes, table: str, index: str) -> str:
 
 def _between(start: bytes, end: bytes) -> str:
     return f" AND r.`key` >= {literal(start)} AND r.`key` < {literal(end)}"
+
+
+async def holder(db: Any, session: bytes) -> tuple[str, int] | None:
+    """Return who holds the lease, and the microseconds that are left of it."""
+    found = await rows(
+        db,
+        f"SELECT holder, expires - {NOW} FROM wa_sessions "
+        f"WHERE name = {literal(session)} AND expires > {NOW}",
+    )
+    return (found[0][0].decode(), found[0][1]) if found else None
 
 
 async def sessions(db: Any) -> list[bytes]:

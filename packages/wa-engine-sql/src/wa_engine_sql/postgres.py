@@ -167,6 +167,10 @@ class PostgresDialect:
         """Take the lease."""
         return await postgres_rows.acquire(line.driver, session, holder, ttl)
 
+    async def holder(self, line: Line, session: bytes) -> tuple[str, int] | None:
+        """Read who holds the lease."""
+        return await postgres_rows.holder(line.driver, session)
+
     async def renew(self, line: Line, session: bytes, epoch: int, ttl: float) -> None:
         """Prolong the lease."""
         await postgres_rows.renew(line.driver, session, epoch, ttl)

@@ -29,6 +29,7 @@ from wa_engine_sql.folders import (
 
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _ID = "(SELECT id FROM wa_sessions WHERE name = $1)"
+_LEASE = f"SELECT holder, expires - {NOW} FROM wa_sessions WHERE name = $1"
 _TRIES = 3
 
 # A newer session divides by zero: what was locked need not be sent to be looked at.
@@ -211,14 +212,18 @@ async def acquire(db: Any, session: bytes, holder: str, ttl: float) -> int:
         )
         if epoch is not None:
             return int(epoch)
-        held = await db.fetchrow(
-            f"SELECT holder, expires - {NOW} FROM wa_sessions WHERE name = $1", session
-        )
+        held = await db.fetchrow(_LEASE, session)
         if held is None:
             await make_session(db, session)
         elif held[1] > 0:
             raise LeaseHeldError(held[0], held[1] / 1e6)
     raise StorageError("the lease changes hands too fast")
+
+
+async def holder(db: Any, session: bytes) -> tuple[str, int] | None:
+    """Return who holds the lease, and the microseconds that are left of it."""
+    held = await db.fetchrow(_LEASE, session)
+    return (held[0], held[1]) if held is not None and held[1] > 0 else None
 
 
 async def renew(db: Any, session: bytes, epoch: int, ttl: float) -> None:

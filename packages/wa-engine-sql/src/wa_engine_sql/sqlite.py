@@ -178,6 +178,10 @@ class SqliteDialect:
             line, lambda db, gone: sqlite_rows.acquire(db, session, holder, ttl, gone)
         )
 
+    async def holder(self, line: Line, session: bytes) -> tuple[str, int] | None:
+        """Read who holds the lease."""
+        return await self._run(line, lambda db, _: sqlite_rows.holder(db, session))
+
     async def renew(self, line: Line, session: bytes, epoch: int, ttl: float) -> None:
         """Prolong the lease."""
         await self._run(line, lambda db, gone: sqlite_rows.renew(db, session, epoch, ttl, gone))

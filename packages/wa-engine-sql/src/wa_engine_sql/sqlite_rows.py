@@ -219,6 +219,15 @@ def acquire(
         return epoch + 1
 
 
+def holder(db: sqlite3.Connection, session: bytes) -> tuple[str, int] | None:
+    """Return who holds the lease, and the microseconds that are left of it."""
+    found = db.execute("SELECT id FROM wa_sessions WHERE name = ?", (session,)).fetchone()
+    if found is None:
+        return None
+    _, held_by, left = _lease(db, found[0])
+    return (held_by, left) if left > 0 else None
+
+
 def renew(
     db: sqlite3.Connection, session: bytes, epoch: int, ttl: float, abandoned: Abandoned
 ) -> None:

@@ -71,3 +71,10 @@ def columns(text: str) -> tuple[Column, ...]:
 def cells(*texts: str | Cell) -> tuple[Cell, ...]:
     """Make the cells of a row."""
     return tuple(text if isinstance(text, Cell) else Cell(text) for text in texts)
+
+
+def visible(text: str) -> str:
+    """Escape what would command a terminal instead of being shown: keys may hold it."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text
+    )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from wa_core.cli.blocks import Block, Cell, Facts, Line, Table, Tone
+from wa_core.cli.blocks import Block, Cell, Facts, Line, Table, Tone, visible
 
 _STYLES = {
     Tone.PLAIN: "",
@@ -57,4 +57,4 @@ def _facts(facts: Facts) -> RichTable:
 
 
 def _text(cell: Cell) -> Text:
-    return Text(cell.text, style=_STYLES[cell.tone])
+    return Text(visible(cell.text), style=_STYLES[cell.tone])

@@ -30,7 +30,7 @@ class Screen:
     def show(self, document: Any, blocks: Sequence[Block]) -> None:
         """Show a result: the document to programs, the blocks to people."""
         if self.as_json:
-            self._write(json.dumps(document, indent=2, ensure_ascii=False))
+            self._write(json.dumps(document, indent=2))
         elif self.out.isatty():
             # Here, for whoever pipes pays nothing for rich.
             from rich.console import Console
@@ -45,7 +45,7 @@ class Screen:
         """Say what went wrong, and what to do about it."""
         advice = advice_for(error)
         if self.as_json:
-            self._write(json.dumps({"error": described(error)}, indent=2, ensure_ascii=False))
+            self._write(json.dumps({"error": described(error)}, indent=2))
             return
         self.err.write(f"wa: {error}\n")
         if advice:

@@ -12,7 +12,7 @@ from wa_core.storage.capabilities import MIN_MAX_VALUE, Capabilities, Durability
 from wa_core.storage.clauses import CLAUSES, CONTRACT_VERSION, CORE, FULL, Clause, Level
 from wa_core.storage.engine import DEFAULT_TIMEOUT_S, Engine, Entry
 from wa_core.storage.keys import MAX_KEY_BYTES, check_key, check_prefix, is_key
-from wa_core.storage.lease import Lease
+from wa_core.storage.lease import Holder, Lease
 from wa_core.storage.leasebook import LeaseBook
 from wa_core.storage.memory import MemoryEngine, MemoryStore
 from wa_core.storage.ordered import OrderedIndex
@@ -48,6 +48,7 @@ __all__ = [
     "Engine",
     "EngineUrl",
     "Entry",
+    "Holder",
     "Lease",
     "LeaseBook",
     "Level",

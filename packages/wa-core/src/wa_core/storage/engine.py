@@ -28,7 +28,7 @@ from wa_core.errors import (
 from wa_core.storage.batch import Batch, Operation, Put
 from wa_core.storage.capabilities import Capabilities
 from wa_core.storage.keys import check_key, check_prefix
-from wa_core.storage.lease import Lease, check_holder, check_ttl
+from wa_core.storage.lease import Holder, Lease, check_holder, check_ttl
 from wa_core.storage.step import Step
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -137,6 +137,10 @@ class Engine(ABC):
         epoch = await self._in_time(self._acquire(check_holder(holder), check_ttl(ttl)))
         return Lease(self, holder=holder, epoch=epoch, ttl=ttl)
 
+    async def holder(self) -> Holder | None:
+        """Tell who has the session now, and take nothing; `UnsupportedError` where none can."""
+        return await self._in_time(self._holder())
+
     async def renew_lease(self, lease: Lease, ttl: float) -> None:
         """Prolong a lease; `Lease.renew` is the way to call this [L2]."""
         self._check_writable()
@@ -199,6 +203,10 @@ class Engine(ABC):
     async def _acquire(self, holder: str, ttl: float) -> int:
         """Take the lease and return its epoch."""
         raise UnsupportedError("leases")
+
+    async def _holder(self) -> Holder | None:
+        """Read who holds the lease, without a write."""
+        raise UnsupportedError("a look at who holds the lease")
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         """Prolong the lease or raise `FencedError`."""

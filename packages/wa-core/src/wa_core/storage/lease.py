@@ -6,13 +6,26 @@ What protects is the `epoch`, checked by the store inside the same atomic step a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from wa_core.errors import UsageError, shown
+from wa_core.errors import UsageError, masked, shown
 
 MAX_TTL_S = 2.0**31
 """Some 68 years: no backend counts further in all its units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a session now, for people who look at it; it may be over when they read it."""
+
+    name: str
+    expires_in: float | None = None
+    """The seconds that are left of the lease; None where the holder keeps it until it ends."""
+
+    def __repr__(self) -> str:
+        return f"<Holder {masked(self.name)!r}>"
 
 
 class LeaseKeeper(Protocol):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from wa_core.errors import FencedError, LeaseHeldError
+from wa_core.storage.lease import Holder
 
 
 def suspend_clock() -> float:
@@ -28,11 +29,17 @@ class LeaseBook:
         self._holder = ""
         self._expires_at = float("-inf")
 
+    @property
+    def holder(self) -> Holder | None:
+        """Who holds the lease now."""
+        left = self._expires_at - self._now()
+        return Holder(self._holder, left) if left > 0 else None
+
     def check_free(self) -> None:
         """Raise `LeaseHeldError` if somebody holds the lease."""
-        left = self._expires_at - self._now()
-        if left > 0:
-            raise LeaseHeldError(self._holder, left)
+        held = self.holder
+        if held is not None:
+            raise LeaseHeldError(held.name, held.expires_in or 0.0)
 
     def grant(self, holder: str, ttl: float) -> int:
         """Give the lease to `holder` and return its epoch, or raise `LeaseHeldError`."""

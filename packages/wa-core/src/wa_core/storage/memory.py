@@ -17,7 +17,7 @@ from wa_core.storage.batch import Operation, Put
 from wa_core.storage.capabilities import Capabilities, Durability
 from wa_core.storage.clauses import CONTRACT_VERSION, FULL
 from wa_core.storage.engine import DEFAULT_TIMEOUT_S, Engine, Entry
-from wa_core.storage.lease import Lease
+from wa_core.storage.lease import Holder, Lease
 from wa_core.storage.leasebook import LeaseBook
 from wa_core.storage.ordered import OrderedIndex
 from wa_core.storage.position import PositionClock
@@ -133,6 +133,10 @@ class MemoryEngine(Engine):
     async def _acquire(self, holder: str, ttl: float) -> int:
         await self.store.answering()
         return self.store.leases.grant(holder, ttl)
+
+    async def _holder(self) -> Holder | None:
+        await self.store.answering()
+        return self.store.leases.holder
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         await self.store.answering()

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from wa_core.storage.batch import Batch, Operation
 from wa_core.storage.capabilities import Capabilities
 from wa_core.storage.engine import Engine, Entry
-from wa_core.storage.lease import Lease
+from wa_core.storage.lease import Holder, Lease
 
 GRACE_S = 1.0
 """How much longer a wrapper waits than the engine inside: the inner error is the better one."""
@@ -46,6 +46,9 @@ class WrapperEngine(Engine):
 
     async def _acquire(self, holder: str, ttl: float) -> int:
         return (await self.inner.acquire(holder, ttl)).epoch
+
+    async def _holder(self) -> Holder | None:
+        return await self.inner.holder()
 
     async def _renew(self, lease: Lease, ttl: float) -> None:
         await self.inner.renew_lease(lease, ttl)
