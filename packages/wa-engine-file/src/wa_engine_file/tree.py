@@ -7,12 +7,14 @@ simply made true once more.
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 
 from wa_core.errors import EngineConfigError
 
 from wa_engine_file.change import Change
+from wa_engine_file.crew import each
 from wa_engine_file.disk import Disk
 from wa_engine_file.keys import CONTROL, OWN_VALUE, SHORT, Spelling
 
@@ -48,10 +50,9 @@ class Tree:
     def make_true(self, change: Change) -> None:
         """Take the steps of a change; taking them again changes nothing."""
         disk, base, records, steps = self._disk, self.base, change.records, change.steps
-        for path in steps.unlink:
-            disk.unlink(f"{base}/{path}")
-        for path in steps.drop:
-            disk.drop_folder(f"{base}/{path}")
+        each(lambda path: disk.unlink(f"{base}/{path}"), steps.unlink)
+        for level in _deepest_first(steps.drop):
+            each(lambda path: disk.drop_folder(f"{base}/{path}"), level)
         for path in steps.make:
             disk.make_folder(f"{base}/{path}")
         for path, key in steps.create:
@@ -107,6 +108,16 @@ class Tree:
             self._disk.unlink(temporary)
             self._disk.create(temporary, value, at)
         self._disk.rename(temporary, f"{self.base}/{path}")
+
+
+def _deepest_first(folders: Iterable[str]) -> Iterator[list[str]]:
+    """Group folders so that none stands before one that lies in it."""
+    ordered = sorted(folders, key=_depth, reverse=True)
+    return (list(level) for _, level in groupby(ordered, _depth))
+
+
+def _depth(path: str) -> int:
+    return path.count("/")
 
 
 def _listing(folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
