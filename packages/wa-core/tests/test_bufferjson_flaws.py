@@ -25,6 +25,8 @@ def test_a_value_cut_anywhere_has_one() -> None:
         b"\xff{}",
         b"NaN",
         b"{}{}",
+        b'{"c2VjcmV0":' + b"1" * 5000 + b"}",
+        b'{"c2VjcmV0":' * 100_000,
         b'{"private": "c2VjcmV0',
         b'{"c2VjcmV0": "\xff"}',
         b'{"type": "Buffer", "data": "c2VjcmV0c"}',

@@ -39,6 +39,11 @@ def loads(data: bytes) -> Any:
         raise BufferJsonError(f"no JSON at character {exc.pos} of {len(data)} bytes") from None
     except RecursionError:
         raise BufferJsonError("nested too deeply") from None
+    except BufferJsonError:
+        raise
+    except ValueError:
+        # Python reads no number of thousands of digits.
+        raise BufferJsonError("a number that is too long") from None
 
 
 def json_flaw(data: bytes) -> str | None:
