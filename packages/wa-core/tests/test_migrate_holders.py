@@ -9,15 +9,17 @@ from migrate_bench.sample import fill, opens
 from migrate_bench.small import RECORDS
 from wa_core.errors import (
     LeaseHeldError,
+    MoveConflictError,
     SessionLeavingError,
 )
-from wa_core.migrate import copy
+from wa_core.migrate import Progress, copy
 from wa_core.state.moves import (
     check_staying,
     get_move,
 )
 from wa_core.storage import (
     Engine,
+    MemoryEngine,
     open_engine,
 )
 
@@ -64,6 +66,24 @@ async def test_a_takeover_that_waits_in_vain_leaves_no_announcement(
     async with await open_engine(source) as engine, await engine.acquire("deaf", 60):
         with pytest.raises(LeaseHeldError):
             await copy(source, target, takeover=True, patience_s=0)
+
+        assert await get_move(engine) is None
+
+
+async def test_a_takeover_whose_target_is_refused_leaves_no_announcement(
+    source: str, target: str
+) -> None:
+    await fill(source, RECORDS)
+    async with await open_engine(source) as engine, await open_engine(target) as there:
+        await there.set("session/creds", b"of another session")
+        worker = await engine.acquire("worker 7", 60)
+
+        def stop(progress: Progress) -> None:
+            assert isinstance(engine, MemoryEngine)
+            engine.store.leases.release(worker.epoch)
+
+        with pytest.raises(MoveConflictError):
+            await copy(source, target, takeover=True, listener=stop)
 
         assert await get_move(engine) is None
 

@@ -173,7 +173,32 @@ async def test_a_live_worker_learns_that_its_session_leaves(
             await check_staying(engine)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b'{"version": 1}', b"\xff"])
+async def test_a_worker_with_the_lease_takes_back_what_a_dead_run_announced() -> None:
+    async with await store(Stage.LEAVING) as engine, await engine.acquire("worker", 60) as lease:
+        await check_openable(engine)
+        assert await get_move(engine) is not None
+
+        await check_openable(engine, lease=lease)
+
+        await check_staying(engine)
+        assert await get_move(engine) is None
+
+
+ODD_MARKERS = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"version": 1}',
+    b"\xff",
+    b"[" * 100_000,
+    EXAMPLE.to_bytes().replace(b'"at": 5', b'"at": 1e999'),
+    EXAMPLE.to_bytes().replace(b'"at": 5', b'"at": ' + b"5" * 5000),
+    EXAMPLE.to_bytes().replace(b'"creds": null', b'"creds": "no base64"'),
+]
+
+
+@pytest.mark.parametrize("data", ODD_MARKERS, ids=range(len(ODD_MARKERS)))
 async def test_an_unreadable_marker_never_counts_as_none(data: bytes) -> None:
     async with await store() as engine:
         await engine.set(MOVE_KEY, data)

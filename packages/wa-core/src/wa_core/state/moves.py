@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -34,6 +33,15 @@ MOVE_KEY = "wa/move"
 """Where the marker lies; it is never copied, and no tool but ours reads it."""
 
 VERSION = 1
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What comes of reading something that is no marker."""
 _ACTIVATION_S = 10.0
 
 
@@ -95,7 +103,7 @@ class Move:
             if found["version"] != VERSION:
                 raise StoreVersionError(found["version"], VERSION)
             return _of_fields(found)
-        except (ValueError, KeyError, TypeError, AttributeError, Base64Error):
+        except _UNREADABLE:
             # Not `from`: the marker may hold credentials.
             raise CorruptRecordError(MOVE_KEY, "it is no marker of a move") from None
 
@@ -124,12 +132,17 @@ async def check_openable(
     """Return if this store is the session; else raise, and say where the session is.
 
     `force` opens what was moved away, and what `--keep-source` left; it does not open what has not
-    arrived. A holder of the session's lease passes it, so that what is written here is fenced.
+    arrived. A holder of the session's lease passes it, so that what is written here is fenced; it
+    takes back what a run that died has announced.
     """
     move = await get_move(engine)
-    if move is None or move.stage is Stage.LEAVING:
+    if move is None:
         return
-    if move.stage in GONE:
+    if move.stage is Stage.LEAVING:
+        # Whoever still waits for the session announces it again, and again.
+        if lease is not None and not engine.capabilities.read_only:
+            await _drop(engine, move, lease)
+    elif move.stage in GONE:
         if not force:
             raise SessionMovedError(move.other)
         await _give_back(engine, move, lease)
