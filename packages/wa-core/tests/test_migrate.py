@@ -84,7 +84,7 @@ async def test_a_kept_copy_is_replaced_when_the_session_comes_back(
     await copy(source, target, keep_source=True)
     async with await open_engine(target) as engine:
         await engine.set("session/pre-key/1", None)
-        await engine.set("session/creds", b"newer")
+        await engine.set("session/creds", b'{"newer":1}')
 
     with pytest.raises(MoveConflictError):
         await copy(target, source)
@@ -93,7 +93,7 @@ async def test_a_kept_copy_is_replaced_when_the_session_comes_back(
 
     assert report.pruned == 1
     assert "session/pre-key/1" not in await held(source)
-    assert (await held(source))["session/creds"][0] == b"newer"
+    assert (await held(source))["session/creds"][0] == b'{"newer":1}'
 
 
 async def test_what_is_the_same_store_is_refused_by_name_and_by_lease(source: str) -> None:

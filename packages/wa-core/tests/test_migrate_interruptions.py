@@ -73,12 +73,12 @@ async def test_finishing_never_copies_over_what_the_session_did_since(
         await copy(source, target, listener=at(Phase.REMOVING))
     async with await open_engine(target) as engine:
         await check_openable(engine)
-        await engine.set("session/creds", b"newer")
+        await engine.set("session/creds", b'{"newer":1}')
 
     report = await copy(source, target)
 
     assert (report.outcome, report.copied) == ("finished", 0)
-    assert (await held(target))["session/creds"][0] == b"newer"
+    assert (await held(target))["session/creds"][0] == b'{"newer":1}'
 
 
 async def test_a_target_that_lost_everything_keeps_the_source_from_being_removed(
@@ -101,7 +101,7 @@ async def test_an_interrupted_copy_goes_on_and_trusts_nothing_by_its_key(
     with pytest.raises(Interference):
         await copy(source, target, listener=at(Phase.VERIFYING))
     async with await open_engine(source) as engine:
-        await engine.set("session/creds", b"newer", at=1)
+        await engine.set("session/creds", b'{"newer":1}', at=1)
         await engine.set("session/pre-key/1", None)
         await engine.set("chat/1/index", RECORDS["chat/1/index"], at=5)
     before = await held(source)
@@ -163,7 +163,7 @@ async def test_a_worker_without_a_lease_is_noticed_before_anything_is_decided(
 
         def write(progress: Progress) -> None:
             if progress.phase is Phase.VERIFYING and progress.done == progress.total:
-                engine.store.put("session/creds", b"ratcheted", None)
+                engine.store.put("session/creds", b'{"ratcheted":1}', None)
 
         with pytest.raises(SourceChangedError):
             await copy(source, target, listener=write)
@@ -171,7 +171,7 @@ async def test_a_worker_without_a_lease_is_noticed_before_anything_is_decided(
         assert await get_move(engine) is None
     assert (await opens(source), await opens(target)) == (True, False)
     await copy(source, target)
-    assert (await held(target))["session/creds"][0] == b"ratcheted"
+    assert (await held(target))["session/creds"][0] == b'{"ratcheted":1}'
 
 
 async def test_a_damaged_record_of_the_source_ends_the_run_with_nothing_decided(

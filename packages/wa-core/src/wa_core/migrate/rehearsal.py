@@ -12,7 +12,13 @@ from wa_core.migrate.progress import Listener
 from wa_core.migrate.report import Report
 from wa_core.migrate.side import Side
 from wa_core.migrate.standing import decided_move, standing_of
-from wa_core.migrate.survey import check_conflicts, check_fits, warnings_for
+from wa_core.migrate.survey import (
+    check_conflicts,
+    check_credentials,
+    check_fits,
+    check_readable,
+    warnings_for,
+)
 from wa_core.storage import Engine
 
 
@@ -34,6 +40,9 @@ async def rehearse(source: Side, target: Side, policy: Policy, listener: Listene
             raise NoSessionError
         if await decided_move(Held(mine, None), target, policy) is not None:
             return replace(report, outcome="would finish")
+        if scope.is_move:
+            await check_credentials(mine)
+        await check_readable(mine, scope, listener)
         report = replace(report, records=await scope.count(mine))
         its = await _target(target, ends)
         if its is None:

@@ -25,7 +25,7 @@ from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.report import Report
 from wa_core.migrate.side import Side
 from wa_core.migrate.standing import KEEP, ON_CONFLICT, SCOPE, Standing, decided_move, standing_of
-from wa_core.migrate.survey import check_conflicts, check_fits, warnings_for
+from wa_core.migrate.survey import check_conflicts, check_credentials, check_fits, warnings_for
 from wa_core.migrate.tenure import Patience, holder_of, kept
 from wa_core.migrate.transfer import Tally, Transfer
 from wa_core.migrate.verification import check_contained, compare, pulse
@@ -111,6 +111,8 @@ class Migration:
         """Look at what both sides hold, then do what was asked for."""
         self._listener(Progress(Phase.LOOKING))
         standing = await standing_of(target, self._source, self._policy)
+        if self._scope.is_move:
+            await check_credentials(source.engine)
         if not standing.resumed:
             await check_conflicts(source.engine, target.engine, self._scope, standing.on_conflict)
         await check_fits(source.engine, target.engine, self._scope, self._listener)

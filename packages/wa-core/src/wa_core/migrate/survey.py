@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from wa_core.errors import MoveConflictError, TargetUnfitError
+from wa_core.errors import CorruptRecordError, MoveConflictError, TargetUnfitError
 from wa_core.migrate.layout import Likeness, check_holds, keeps_positions, reads_marker
 from wa_core.migrate.policy import OnConflict
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope
 from wa_core.migrate.stream import Chunk, chunked
+from wa_core.state.ledger import parse
 from wa_core.storage import Durability, Engine
+from wa_core.storage.layouts import CREDS
 
 _LEVELS = [Durability.VOLATILE, Durability.PROCESS, Durability.POWER]
 
@@ -26,6 +28,25 @@ def warnings_for(source: Engine, target: Engine) -> tuple[str, ...]:
     if "L3" not in mine.claims:
         found.append("the source knows no leases: no other program may use it until this is done")
     return tuple(found)
+
+
+async def check_credentials(source: Engine) -> None:
+    """Raise `CorruptRecordError` for half a record: behind the move no side would open.
+
+    An engine without checksums cannot tell, so it is asked here what any credentials are.
+    """
+    data = await source.get(CREDS)
+    if data is not None and not isinstance(parse(CREDS, data), dict):
+        raise CorruptRecordError(CREDS, "it is no object of JSON")
+
+
+async def check_readable(source: Engine, scope: Scope, listener: Listener) -> None:
+    """Read everything that is meant, as a move would: what is damaged ends that, too."""
+    done, total = 0, await scope.count(source)
+    async with aclosing(chunked(scope.scan(source))) as chunks:
+        async for chunk in chunks:
+            done += len(chunk)
+            listener(Progress(Phase.LOOKING, done, total))
 
 
 async def check_fits(source: Engine, target: Engine, scope: Scope, listener: Listener) -> None:
