@@ -21,11 +21,11 @@ _PROBE_FOLDED = ("probe-é", "PROBE-É", "probe-E\u0301")
 def session_folder(place: str, session: str, *, safe: bool) -> str:
     """Return the folder of a session; the empty name is the place itself."""
     if not session:
-        if not _is_session(place) and (names := sessions_in(place)):
+        if not is_session(place) and (names := sessions_in(place)):
             known = ", ".join(names[:5])
             raise EngineConfigError("this folder holds sessions", f"name one with #: {known}")
         return place
-    if _is_session(place):
+    if is_session(place):
         raise EngineConfigError(
             "this folder is itself a session", "open it without #, or choose another folder"
         )
@@ -35,7 +35,7 @@ def session_folder(place: str, session: str, *, safe: bool) -> str:
 
 def sessions_in(place: str) -> list[str]:
     """Name the sessions in a place that hold anything; the empty name is the place itself."""
-    if _is_session(place):
+    if is_session(place):
         return [""] if _holds_keys(place) else []
     return [name for path, name in _named(place, "") if _holds_keys(f"{place}/{path}")]
 
@@ -78,7 +78,8 @@ def _folds_case(path: str) -> bool:
     return False
 
 
-def _is_session(folder: str) -> bool:
+def is_session(folder: str) -> bool:
+    """Tell whether a folder is itself a session."""
     return os.path.isdir(f"{folder}/{CONTROL}") or os.path.isfile(f"{folder}/session/creds")
 
 
@@ -99,7 +100,7 @@ def _named(place: str, above: str) -> Iterator[tuple[str, str]]:
         path = above + entry.name
         if entry.name.endswith("%+"):
             yield from _named(place, path + "/")
-        elif _is_session(f"{place}/{path}"):
+        elif is_session(f"{place}/{path}"):
             name = Spelling.PLAIN.session(path) or Spelling.SAFE.session(path)
             if name is not None:
                 yield path, name

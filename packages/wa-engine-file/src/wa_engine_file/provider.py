@@ -11,16 +11,30 @@ import os
 import threading
 
 from wa_core.errors import EngineConfigError, InvalidUrlError
-from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+from wa_core.storage import (
+    DEFAULT_TIMEOUT_S,
+    Capabilities,
+    Durability,
+    Engine,
+    EngineUrl,
+    Provider,
+)
 from wa_core.storage.medium import is_in_memory
 
 from wa_engine_file.disk import Disk
-from wa_engine_file.engine import FileEngine
+from wa_engine_file.engine import CLAIMS, MAX_VALUE, FileEngine
 from wa_engine_file.faults import file_errors
 from wa_engine_file.keys import CONTROL, Spelling
 from wa_engine_file.lock import WriterLock
-from wa_engine_file.places import folds_names, make_base, session_folder, sessions_in
+from wa_engine_file.places import (
+    folds_names,
+    is_session,
+    make_base,
+    session_folder,
+    sessions_in,
+)
 from wa_engine_file.reader import FileReader, Watch
+from wa_engine_file.scratch import remove_folder, scratch_folder
 from wa_engine_file.store import Store
 
 _log = logging.getLogger(__name__)
@@ -30,6 +44,10 @@ PARAMETERS = ("adopt", "spelling")
 
 class FileProvider(Provider):
     """Opens folders."""
+
+    best = Capabilities(
+        durability=Durability.POWER, shared=False, max_value=MAX_VALUE, claims=CLAIMS
+    )
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session's folder as its writer, or beside it for reading."""
@@ -50,6 +68,15 @@ class FileProvider(Provider):
     def absolute(self, url: EngineUrl) -> EngineUrl:
         """Name the place by its whole path."""
         return url.located(_place(url))
+
+    def scratch(self, url: EngineUrl) -> EngineUrl:
+        """Name a folder among the sessions of a place; beside one that is itself a session."""
+        return scratch_folder(url, _place(url), is_session)
+
+    async def discard(self, url: EngineUrl) -> None:
+        """Remove the whole folder."""
+        await super().discard(url)
+        await asyncio.to_thread(remove_folder, folder_of(url), CONTROL)
 
 
 def _give_back(opening: asyncio.Future[FileEngine]) -> None:

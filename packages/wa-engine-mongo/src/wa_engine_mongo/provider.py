@@ -15,7 +15,14 @@ from urllib.parse import quote, unquote
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 from wa_core.errors import EngineConfigError, EngineUnavailableError, InvalidUrlError
-from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+from wa_core.storage import (
+    DEFAULT_TIMEOUT_S,
+    Capabilities,
+    Durability,
+    Engine,
+    EngineUrl,
+    Provider,
+)
 
 from wa_engine_mongo import reading
 from wa_engine_mongo.engine import FAREWELL_S, MongoEngine
@@ -67,6 +74,8 @@ class OwnMongoEngine(MongoEngine):
 
 class MongoProvider(Provider):
     """Opens sessions in databases."""
+
+    best = Capabilities(durability=Durability.POWER, shared=True)
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session: the server is looked at, and what it cannot promise is refused."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from wa_core.errors import EngineUnavailableError, InvalidUrlError
-from wa_core.storage import DEFAULT_TIMEOUT_S, Engine, EngineUrl, Provider
+from wa_core.storage import (
+    DEFAULT_TIMEOUT_S,
+    Capabilities,
+    Durability,
+    Engine,
+    EngineUrl,
+    Provider,
+)
 
 from wa_engine_redis.client import connected
 from wa_engine_redis.engine import RedisEngine
@@ -17,6 +24,8 @@ AT_ONCE = 500
 
 class RedisProvider(Provider):
     """Opens sessions of a Redis."""
+
+    best = Capabilities(durability=Durability.POWER, shared=True)
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Connect, look at the settings, and take over what has no index yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wa_core.storage import Engine, EngineUrl, Provider
+from wa_core.storage import Capabilities, Durability, Engine, EngineUrl, Provider
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
@@ -16,6 +16,8 @@ DEFAULT_SESSION = "default"
 
 class SqlProvider(Provider):
     """Opens databases."""
+
+    best = Capabilities(durability=Durability.POWER, shared=True)
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session; engines on one database share its connections."""

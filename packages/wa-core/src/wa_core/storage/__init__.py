@@ -17,7 +17,7 @@ from wa_core.storage.leasebook import LeaseBook
 from wa_core.storage.memory import MemoryEngine, MemoryStore
 from wa_core.storage.ordered import OrderedIndex
 from wa_core.storage.position import PositionClock
-from wa_core.storage.provider import Provider
+from wa_core.storage.provider import SCRATCH, Provider
 from wa_core.storage.readonly import ReadOnlyEngine
 from wa_core.storage.registry import (
     installed_schemes,
@@ -39,6 +39,7 @@ __all__ = [
     "MAX_KEY_BYTES",
     "MAX_POSITION",
     "MIN_MAX_VALUE",
+    "SCRATCH",
     "Batch",
     "CachedEngine",
     "Capabilities",

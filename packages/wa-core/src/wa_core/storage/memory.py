@@ -155,6 +155,7 @@ class MemoryEngine(Engine):
 class MemoryProvider(Provider):
     """`memory:PLACE#session`: places live as long as the process does."""
 
+    best = CAPABILITIES
     _places: ClassVar[dict[str, dict[str, MemoryStore]]] = {}
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:

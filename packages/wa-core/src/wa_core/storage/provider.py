@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
+from wa_core.storage.capabilities import Capabilities
 from wa_core.storage.engine import Engine
 from wa_core.storage.url import EngineUrl
+
+SCRATCH = "wa-doctor"
+"""The session that things are tried out in. One name for all, so that what a killed run left behind
+is found by the next one."""
 
 
 class Provider(ABC):
     """Opens engines for the schemes that a package registers; made anew for each call."""
+
+    best: ClassVar[Capabilities | None] = None
+    """What its engines promise where the backend is set up for the most; None: open one to know."""
 
     @abstractmethod
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
@@ -25,3 +34,12 @@ class Provider(ABC):
         Only a place that is a path has to do something about it.
         """
         return url
+
+    def scratch(self, url: EngineUrl) -> EngineUrl:
+        """Name a session in the same place that is nobody's, to try things out in."""
+        return url.with_session(SCRATCH)
+
+    async def discard(self, url: EngineUrl) -> None:
+        """Remove a scratch session, and what an empty one would leave for people to see."""
+        async with await self.open(url) as engine:
+            await engine.clear()

@@ -17,7 +17,8 @@ from wa_core.storage.url import EngineUrl, without_secrets
 
 GROUP = "wa.engines"
 
-_PACKAGES = {
+PACKAGES = {
+    "memory": "wa-core",
     "file": "wa-engine-file",
     "redis": "wa-engine-redis",
     "rediss": "wa-engine-redis",
@@ -41,6 +42,7 @@ _PACKAGES = {
     "baileys-rows": "wa-engine-sql",
     "arcaelas-sql": "wa-engine-sql",
 }
+"""Which package brings a scheme: to tell a user what to install, and for nothing else."""
 
 
 async def open_engine(url: str | EngineUrl, *, read_only: bool = False) -> Engine:
@@ -71,11 +73,19 @@ def installed_schemes() -> tuple[str, ...]:
     return tuple(sorted(_installed()))
 
 
+def origin_of(scheme: str) -> tuple[str, str]:
+    """Name the package that offers an installed scheme, and its version."""
+    entry = _installed()[scheme]
+    if entry.dist is None:
+        return entry.value.partition(":")[0], "unknown"
+    return entry.dist.name, entry.dist.version
+
+
 def provider_for(scheme: str) -> Provider:
     """Load the provider of a scheme, or say what to install."""
     entry = _installed().get(scheme)
     if entry is None:
-        package = _PACKAGES.get(scheme, f"wa-engine-{scheme}")
+        package = PACKAGES.get(scheme, f"wa-engine-{scheme}")
         raise UnknownEngineError(scheme, package, installed_schemes())
     provider = entry.load()()
     if not isinstance(provider, Provider):

@@ -11,7 +11,14 @@ import os
 from abc import abstractmethod
 
 from wa_core.errors import EngineConfigError, InvalidUrlError
-from wa_core.storage import DEFAULT_TIMEOUT_S, Engine, EngineUrl, Provider
+from wa_core.storage import (
+    DEFAULT_TIMEOUT_S,
+    Capabilities,
+    Durability,
+    Engine,
+    EngineUrl,
+    Provider,
+)
 
 from wa_engine_file import keys
 from wa_engine_file.disk import Disk
@@ -19,12 +26,13 @@ from wa_engine_file.faults import file_errors
 from wa_engine_file.layouts.arcaelas import NestedFolder, ThreeMethodFolder
 from wa_engine_file.layouts.baileys import BaileysFolder
 from wa_engine_file.layouts.commit import CONTROL
-from wa_engine_file.layouts.engine import FolderEngine
+from wa_engine_file.layouts.engine import CLAIMS, MAX_VALUE, FolderEngine
 from wa_engine_file.layouts.folder import Folder
 from wa_engine_file.layouts.layout import Layout
 from wa_engine_file.lock import WriterLock
 from wa_engine_file.places import folds_names
 from wa_engine_file.provider import durability_of
+from wa_engine_file.scratch import remove_folder, scratch_folder
 
 _SIGNS = {
     "creds.json": "baileys:DIR",
@@ -38,6 +46,9 @@ _SIGNS = {
 class FolderProvider(Provider):
     """What the two layouts share: a folder is found, told from others, and opened."""
 
+    best = Capabilities(
+        durability=Durability.POWER, shared=False, max_value=MAX_VALUE, claims=CLAIMS
+    )
     signs: tuple[str, ...]
     parameters: tuple[str, ...]
 
@@ -63,6 +74,15 @@ class FolderProvider(Provider):
     def absolute(self, url: EngineUrl) -> EngineUrl:
         """Name the folder by its whole path."""
         return url.located(_place(url))
+
+    def scratch(self, url: EngineUrl) -> EngineUrl:
+        """Name a folder among the sessions of a place; beside one that is itself a session."""
+        return scratch_folder(url, _place(url), self._is_session)
+
+    async def discard(self, url: EngineUrl) -> None:
+        """Remove the whole folder."""
+        await super().discard(url)
+        await asyncio.to_thread(remove_folder, self._base(url), CONTROL)
 
     def _opened(self, url: EngineUrl, read_only: bool) -> FolderEngine:
         with file_errors():

@@ -8,11 +8,18 @@ from __future__ import annotations
 import re
 
 from wa_core.errors import EngineConfigError, InvalidUrlError
-from wa_core.storage import DEFAULT_TIMEOUT_S, Durability, Engine, EngineUrl, Provider
+from wa_core.storage import (
+    DEFAULT_TIMEOUT_S,
+    Capabilities,
+    Durability,
+    Engine,
+    EngineUrl,
+    Provider,
+)
 
 from wa_engine_mongo.keys import check_session
 from wa_engine_mongo.layouts.documents import MARKER, Documents
-from wa_engine_mongo.layouts.engine import DocumentEngine
+from wa_engine_mongo.layouts.engine import CLAIMS, DocumentEngine
 from wa_engine_mongo.place import Place
 from wa_engine_mongo.provider import DEFAULT_SESSION, connect, database_of, surveyed
 
@@ -23,6 +30,8 @@ _SCHEMES = ("mongodb", "mongodb+srv", "mongo")
 
 class BaileysMongoProvider(Provider):
     """Opens documents."""
+
+    best = Capabilities(durability=Durability.POWER, shared=True, claims=CLAIMS)
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open the document of a number; it is made when something is written."""

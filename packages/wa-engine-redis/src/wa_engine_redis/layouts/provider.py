@@ -10,12 +10,20 @@ import asyncio
 from abc import abstractmethod
 
 from wa_core.errors import EngineConfigError, EngineUnavailableError, InvalidUrlError
-from wa_core.storage import DEFAULT_TIMEOUT_S, Engine, EngineUrl, Provider
+from wa_core.storage import (
+    DEFAULT_TIMEOUT_S,
+    FULL,
+    Capabilities,
+    Durability,
+    Engine,
+    EngineUrl,
+    Provider,
+)
 
 from wa_engine_redis.client import DRIVERS, connected
 from wa_engine_redis.layouts.arcaelas import IndexedSpace, PlainSpace
 from wa_engine_redis.layouts.baileys import BaileysSpace
-from wa_engine_redis.layouts.engine import LayoutEngine
+from wa_engine_redis.layouts.engine import UNCLAIMED, LayoutEngine
 from wa_engine_redis.layouts.space import Space, names
 from wa_engine_redis.line import Line
 from wa_engine_redis.settings import Terms
@@ -24,6 +32,7 @@ from wa_engine_redis.settings import Terms
 class LayoutProvider(Provider):
     """What the two layouts share: the way to the server, and the names in a place."""
 
+    best = Capabilities(durability=Durability.POWER, shared=True, claims=FULL - UNCLAIMED)
     parameters: tuple[str, ...] = ("allow_eviction", "prefix")
     prefix: str
     signs: tuple[str, ...]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from wa_core.errors import EngineConfigError, InvalidUrlError
-from wa_core.storage import Durability, Engine, EngineUrl, Provider
+from wa_core.storage import FULL, Capabilities, Durability, Engine, EngineUrl, Provider
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.dialects import dialect_for
@@ -30,6 +30,7 @@ DEFAULT_SESSION = "default"
 class LayoutProvider(Provider):
     """Opens the tables of another tool."""
 
+    best = Capabilities(durability=Durability.POWER, shared=True, claims=FULL - promises.NEVER)
     names: ClassVar[dict[str, str]] = {}
     """The tables and columns that the URL may name, and what they are called otherwise."""
     more: ClassVar[tuple[str, ...]] = ()
