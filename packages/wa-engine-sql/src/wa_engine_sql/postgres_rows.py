@@ -82,10 +82,12 @@ SELECT key, npos, crc, CASE WHEN octet_length(value) <= {LARGE} THEN value END,
 FROM wa_records WHERE session = {_ID} AND key >= $2 AND key < $3 ORDER BY key LIMIT $4"""
 _ORDER = "ORDER BY npos, key OFFSET $2 LIMIT $3"
 _PAGE_ROOT = f"SELECT key FROM wa_records WHERE session = {_ID} {_ORDER}"
-# Not a range of keys: the planner must not be tempted to walk that, and to sort.
+# Not a range of keys: the planner must not be tempted to walk that, and to sort. And not an
+# equal folder, but a range of one: then only the folder's index has the order that is asked for,
+# and a planner whose statistics are older than the records cannot think that another will do.
 _PAGE = (
-    f"SELECT key FROM {{}} WHERE session = {_ID} AND {{}} = $4 "
-    f"AND substring(key FROM 1 FOR $5) = $6 {_ORDER}"
+    f"SELECT key FROM {{0}} WHERE session = {_ID} AND {{1}} BETWEEN $4 AND $4 "
+    f"AND substring(key FROM 1 FOR $5) = $6 ORDER BY {{1}}, npos, key OFFSET $2 LIMIT $3"
 )
 _PAGE_OTHER = (
     f"SELECT key FROM wa_records WHERE session = {_ID} AND key >= $4 AND key < $5 {_ORDER}"
