@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import random
-from collections.abc import Iterator, Sequence
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from migrate_bench.killing import KILLED, migrate
 from migrate_bench.places import (
     AUTH,
     FOREIGN,
@@ -18,10 +18,15 @@ from migrate_bench.places import (
     empty_place,
     started_servers,
 )
-from migrate_bench.sample import auth_records, fill, held, opens, whole_records
+from migrate_bench.rounds import Rounds, run_all
+from migrate_bench.sample import fill, held, opens, records_for, whole_records
+from wa_core.errors import TargetUnfitError
 from wa_core.migrate import Mark, check, copy
+from wa_core.state.moves import get_move
+from wa_core.storage import open_engine
 
 pytestmark = pytest.mark.once
+SIDE_BY_SIDE = 6
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +40,6 @@ def servers() -> Iterator[Places]:
 def place(servers: Places, tmp_path: Path) -> Places:
     """Name an empty session of a kind."""
     return lambda kind: empty_place(kind, servers, tmp_path)
-
-
-def records_for(*kinds: str) -> dict[str, bytes]:
-    """Make the largest session that all of these can hold."""
-    if set(kinds) & set(AUTH):
-        return auth_records()
-    return whole_records(odd=not set(kinds) & set(WHOLE))
 
 
 PAIRS = list(itertools.permutations((*OURS, *FOREIGN), 2))
@@ -91,38 +89,69 @@ async def moved_and_compared(first: str, second: str, place: Places) -> None:
     assert (await opens(source), await opens(target)) == (False, True)
 
 
-KILLED_PAIRS = [pair for pair in PAIRS if "memory" not in pair]
-RING = [("file", "redis"), ("redis", "sqlite"), ("sqlite", "file")]
+OF_BYTES = [kind for kind in (*OURS, *WHOLE) if kind != "arcaelas-sql"]
+TOO_NARROW = ("arcaelas-sql", *AUTH)
+"""A table of text cannot hold bytes, and an auth state no messages."""
 
 
-async def killed_again_and_again(source: str, target: str, kills: int) -> None:
-    """Kill one migration that often, look after each time, then let it end."""
-    records = records_for(source.partition(":")[0], target.partition(":")[0])
-    await fill(source, records)
-    ended = 0
-    for _ in range(kills):
-        ran = await migrate(source, target, kill_after=random.randint(1, 12))
-        assert ran.code in (KILLED, 0), ran.lines
-        ended += ran.code == 0
-        assert await opens(source) + await opens(target) == 1
+async def refused_before_the_first_byte(first: str, second: str, place: Places) -> None:
+    """Try to move messages to where they have no place, and look that nothing changed."""
+    source, target = place(first), place(second)
+    records = whole_records(2, 3, odd=False)
+    await fill(source, {**records, "chat/1@g.us/message/A/content": b"\xff\x00 is no text"})
+    before = await held(source)
 
-    ran = await migrate(source, target)
+    with pytest.raises(TargetUnfitError):
+        await copy(source, target)
 
-    assert ran.code == 0, ran.lines
-    assert {key: value for key, (value, _) in (await held(target)).items()} == records
-    assert await held(source) == {}
-    assert (await opens(source), await opens(target)) == (False, True)
+    assert await held(source) == before
+    async with await open_engine(source) as engine:
+        assert await get_move(engine) is None
+    async with await open_engine(target) as engine:
+        assert await engine.count() == 0
 
 
-@named(RING)
-async def test_a_killed_migration_leaves_one_side_that_opens_and_is_finished_by_the_next(
+@named([("sqlite", second) for second in TOO_NARROW])
+async def test_what_a_target_cannot_hold_is_refused_before_the_first_byte(
     first: str, second: str, place: Places
 ) -> None:
-    await killed_again_and_again(place(first), place(second), kills=3)
+    await refused_before_the_first_byte(first, second, place)
 
 
 @pytest.mark.soak
-@named(KILLED_PAIRS)
-async def test_every_pair_survives_twenty_kills(first: str, second: str, place: Places) -> None:
-    for _ in range(5):
-        await killed_again_and_again(place(first), place(second), kills=4)
+@named([pair for pair in itertools.product(OF_BYTES, TOO_NARROW) if pair[0] != "sqlite"])
+async def test_what_no_target_can_hold_is_refused_whatever_it_comes_from(
+    first: str, second: str, place: Places
+) -> None:
+    await refused_before_the_first_byte(first, second, place)
+
+
+async def killed_again_and_again(
+    pairs: Iterable[tuple[str, str]], place: Places, *, kills: int
+) -> None:
+    """Kill so many migrations of each pair, look after each of them, and let others finish."""
+    seed = int(os.environ.get("WA_KILLS_SEED", secrets.randbelow(2**32)))
+    print(f"WA_KILLS_SEED={seed} draws these kills again")
+    small = {pair: records_for(*pair, chats=2, messages=3) for pair in pairs}
+    rounds = [Rounds(pair, place, records, seed) for pair, records in small.items()]
+    await run_all(rounds, kills, side_by_side=SIDE_BY_SIDE)
+
+
+async def test_killed_migrations_leave_one_side_that_opens_and_the_next_run_finishes_them(
+    place: Places,
+) -> None:
+    ring = [("file", "redis"), ("redis", "sqlite"), ("sqlite", "file")]
+    await killed_again_and_again(ring, place, kills=4)
+
+
+LASTING = [kind for kind in (*OURS, *FOREIGN) if kind != "memory"]
+"""What outlives the process that is killed."""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", LASTING)
+async def test_twenty_kills_of_every_pair_leave_one_side_that_opens(
+    first: str, place: Places
+) -> None:
+    pairs = [(first, second) for second in LASTING if second != first]
+    await killed_again_and_again(pairs, place, kills=20)

@@ -6,9 +6,12 @@ import random
 from collections.abc import AsyncIterator
 
 from wa_core.errors import EngineConfigError, SessionArrivingError, SessionMovedError
+from wa_core.migrate.layout import keeps_positions
 from wa_core.state.moves import MOVE_KEY, check_openable
 from wa_core.storage import Batch, Engine, Entry, open_engine
 from wa_core.storage.layouts import CREDS, dumps, key_of
+
+from migrate_bench.places import AUTH, WHOLE
 
 FIRST_US = 1_700_000_000_000_000
 Held = dict[str, tuple[bytes, int]]
@@ -59,6 +62,13 @@ def whole_records(chats: int = 10, messages: int = 20, *, odd: bool = True) -> d
     return records
 
 
+def records_for(*kinds: str, chats: int = 10, messages: int = 20) -> dict[str, bytes]:
+    """Make the largest session that all of these kinds of stores can hold."""
+    if set(kinds) & set(AUTH):
+        return auth_records()
+    return whole_records(chats, messages, odd=not set(kinds) & set(WHOLE))
+
+
 async def fill(url: str, records: dict[str, bytes]) -> None:
     """Write records, each at a position of its own."""
     batch = Batch()
@@ -88,3 +98,15 @@ async def opens(url: str) -> bool:
             return await engine.get(CREDS) is not None
     except (EngineConfigError, SessionArrivingError, SessionMovedError):
         return False  # nothing is there, or it says that it is not the session
+
+
+async def wake(url: str) -> None:
+    """Open the session for writing, as a worker does who finds it like that."""
+    async with await open_engine(url) as engine:
+        await check_openable(engine)
+
+
+async def positioned(url: str) -> bool:
+    """Tell whether a store gives every record back at its position."""
+    async with await open_engine(url, read_only=True) as engine:
+        return keeps_positions(engine)
