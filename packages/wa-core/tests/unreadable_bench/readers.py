@@ -55,6 +55,11 @@ async def _open(source: str, target: str, *, create: bool = False, force: bool =
         await AuthState.open(engine, create, force=force)
 
 
+async def begin(source: str, target: str) -> None:
+    """Open a session; where nothing is, begin one."""
+    await _open(source, target, create=True)
+
+
 async def _validate(source: str, target: str) -> None:
     async with await open_engine(source, read_only=True) as engine:
         await validate(await AuthState.open(engine))
@@ -104,7 +109,7 @@ def _error_of(code: str) -> WaError:
 
 OPENERS: dict[str, Reader] = {
     "open": alone(_open),
-    "open, to begin one": alone(partial(_open, create=True)),
+    "open, to begin one": alone(begin),
     "open by force": alone(partial(_open, force=True)),
     "open by force, to begin one": alone(partial(_open, create=True, force=True)),
     "validate": alone(_validate),

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 
 from wa_core.errors import EngineConfigError, InvalidKeyError, masked
 from wa_core.storage import is_key
-from wa_core.storage.layouts import json_flaw, key_of, record_of
+from wa_core.storage.layouts import CREDS, json_flaw, key_of, record_of
 
 from wa_engine_file.layouts.layout import is_record
 
@@ -49,6 +49,10 @@ class ArcaelasFolder(ABC):
     def folder(self, key: str) -> str | None:
         """Keys below a key lie below its folder; below an id that holds slashes, so may others."""
         return bare(key).replace(_AT_SIGN, self._at)
+
+    def nests(self, key: str) -> bool:
+        """Any key may have others below it, but for the credentials."""
+        return key != CREDS
 
     def flaw(self, key: str, value: bytes) -> str | None:
         """Records are JSON; an empty file is a write that was torn, for none writes one."""

@@ -29,6 +29,10 @@ class BaileysFolder:
         """All files lie side by side, and nothing lies below a record."""
         return None if key == MOVE or record_of(key) else ""
 
+    def nests(self, key: str) -> bool:
+        """No record has others below it, so a folder in its place is none of Baileys' doing."""
+        return False
+
     def flaw(self, key: str, value: bytes) -> str | None:
         """Every file is JSON; Baileys itself takes any other for absent."""
         return json_flaw(value)

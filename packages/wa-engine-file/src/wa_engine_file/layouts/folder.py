@@ -44,8 +44,12 @@ class Folder:
             return None
         try:
             value = self._disk.read(f"{self.base}/{path}")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except IsADirectoryError:
+            if self.layout.nests(key):
+                return None
+            raise CorruptRecordError(key, "a folder lies in its place") from None
         flaw = self.layout.flaw(key, value)
         if flaw is not None:
             raise CorruptRecordError(key, flaw)

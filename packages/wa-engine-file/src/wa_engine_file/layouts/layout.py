@@ -27,6 +27,9 @@ class Layout(Protocol):
     def folder(self, key: str) -> str | None:
         """Return the folder that holds all keys below `key`, '' for any; None when none can be."""
 
+    def nests(self, key: str) -> bool:
+        """Tell whether a folder in the place of a key's file means that there is no such key."""
+
     def flaw(self, key: str, value: bytes) -> str | None:
         """Say why no file of the layout holds this value under this key; None when it may."""
 
