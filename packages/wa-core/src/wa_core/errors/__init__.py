@@ -26,6 +26,7 @@ The branches say who must act; the leaves say what happened.
     ├── TransportError              the line is down
     └── StorageError                the operator: look at the store
         ├── CorruptRecordError
+        ├── DamagedArchiveError
         ├── DamagedSessionError         records without credentials
         ├── EngineBusyError
         ├── EngineConfigError
@@ -35,6 +36,7 @@ The branches say who must act; the leaves say what happened.
         ├── LeaseHeldError              retryable
         ├── MoveConflictError           a target of wa-migrate holds something else
         ├── MoveMismatchError           what arrived is not what was sent
+        ├── NoArchiveError              the file is something else
         ├── NoSessionError              nothing at all is there
         ├── SealedStoreError            opened without its key
         ├── SessionArrivingError        half of a move: it opens elsewhere
@@ -44,6 +46,7 @@ The branches say who must act; the leaves say what happened.
         ├── StoreVersionError
         ├── TargetUnfitError            what wa-migrate should copy has no place there
         ├── UnknownEngineError          also a LookupError
+        ├── UnsettledBackupError        retryable: a live session that did not hold still
         ├── UnsealedStoreError          opened with a key, and holds plain records
         ├── ValueTooLargeError
         └── WrongKeyError               not the one it was sealed with
@@ -55,6 +58,11 @@ material, values or whole phone numbers.
 
 from __future__ import annotations
 
+from wa_core.errors.archive import (
+    DamagedArchiveError,
+    NoArchiveError,
+    UnsettledBackupError,
+)
 from wa_core.errors.protocol import (
     ForgedBundleError,
     KeyUsedError,
@@ -113,6 +121,7 @@ from wa_core.errors.usage import (
 
 __all__ = [
     "CorruptRecordError",
+    "DamagedArchiveError",
     "DamagedSessionError",
     "EngineBusyError",
     "EngineClosedError",
@@ -131,6 +140,7 @@ __all__ = [
     "MissingExtraError",
     "MoveConflictError",
     "MoveMismatchError",
+    "NoArchiveError",
     "NoRatchetError",
     "NoSessionError",
     "ProtocolError",
@@ -151,6 +161,7 @@ __all__ = [
     "UnknownEngineError",
     "UnknownPreKeyError",
     "UnsealedStoreError",
+    "UnsettledBackupError",
     "UnsupportedError",
     "UsageError",
     "ValueTooLargeError",

@@ -1,0 +1,229 @@
+"""A live session at one moment, though nothing but `get_many` reads more than one record at once.
+
+    1  scan                  what every record was at some time
+    2  what changed since    listed newest first, down to where the scan began: the hot records
+    3  get_many(hot)         THE MOMENT: all of them together, as they are now
+    4  what changed since    again; a name that is not hot: step 2 again, with it
+    5  scan again            every record that is not hot must be what it was, or be newer than
+                             the moment; one that is neither is hot from now on: step 2 again
+
+What is not hot was the same before and after the moment, so it was the same at it; what is hot was
+read at it. Where an engine keeps no positions only step 5 finds what changes, one scan later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from wa_core.archive.offloop import off_loop
+from wa_core.archive.staging import RUN_BYTES, Staging
+from wa_core.errors import UnsettledBackupError
+from wa_core.storage import Engine, Entry
+
+ROUNDS = 5
+"""Scans after the first one."""
+TRIES = 100
+"""Moments tried between two scans: each takes a few round trips."""
+MAX_HOT = 20_000
+MAX_HOT_BYTES = 64 * 1024 * 1024
+_FIRST_PAGE = 64
+
+Hold = Callable[[], AbstractAsyncContextManager[None]]
+"""Keeps the session from being written while it is entered; a service has that for its own."""
+
+
+@asynccontextmanager
+async def nothing_held() -> AsyncIterator[None]:
+    """Hold nothing back: somebody else writes the session."""
+    yield
+
+
+@dataclass(slots=True)
+class Moment:
+    """What the hot records were at the moment."""
+
+    values: dict[str, bytes] = field(default_factory=dict)
+    newest: int | None = None
+    """The newest position right after it; None where the engine keeps none."""
+
+
+class Observation:
+    """One session being caught; `entries` may be called once `settle` has said yes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        first: Staging,
+        *,
+        hold: Hold = nothing_held,
+        leaves_out: Callable[[str], bool],
+        heard: Callable[[int], None],
+    ) -> None:
+        self._engine = engine
+        self._first = first
+        self._hold = hold
+        self._leaves_out = leaves_out
+        self._heard = heard
+        self._has_positions = "O1" in engine.capabilities.claims
+        self._began: int | None = None
+        self._hot: set[str] = set()
+        self._moment = Moment()
+        self._later: dict[str, int] = {}
+        """Positions of hot records as the last scan found them."""
+
+    async def begin(self) -> None:
+        """Scan the session for the first time."""
+        self._began = await self._newest()
+        await self._scan(self._first.add_all)
+
+    async def choose(self) -> None:
+        """Read all that is hot at one moment, after which nothing else had changed."""
+        async with self._hold():
+            for _ in range(TRIES):
+                self._hot |= await self._changed()
+                values = await self._engine.get_many(self._hot)
+                newest = await self._newest()
+                changed = await self._changed()
+                if changed <= self._hot:
+                    self._check_size(values)
+                    self._moment = Moment(values, newest)
+                    return
+                self._hot |= changed
+        raise UnsettledBackupError(f"new records came at each of {TRIES} looks")
+
+    async def look_again(self, second: Staging) -> None:
+        """Scan once more, for `entries` to compare with; digests are enough."""
+
+        def take(entries: list[Entry]) -> None:
+            kept: list[Entry] = []
+            for entry in entries:
+                if entry.key in self._hot:
+                    self._later[entry.key] = entry.at
+                else:
+                    kept.append(Entry(entry.key, _digest(entry.value), entry.at))
+            second.add_all(kept)
+
+        self._later = {}
+        await self._scan(take)
+
+    def entries(self, second: Staging, doubtful: set[str]) -> Iterator[Entry]:
+        """Yield the session as it was at the moment; what cannot be told goes to `doubtful`."""
+        hot = iter(sorted(self._moment.values))
+        next_hot = next(hot, None)
+        for entry in self._cold(second, doubtful):
+            while next_hot is not None and next_hot < entry.key:
+                yield self._hot_entry(next_hot)
+                next_hot = next(hot, None)
+            yield entry
+        while next_hot is not None:
+            yield self._hot_entry(next_hot)
+            next_hot = next(hot, None)
+
+    def heat(self, doubtful: set[str]) -> None:
+        """Count records as hot that a scan found changed."""
+        self._hot |= doubtful
+
+    def _cold(self, second: Staging, doubtful: set[str]) -> Iterator[Entry]:
+        """Walk through both scans side by side."""
+        seen = second.merged()
+        there = next(seen, None)
+        last = ""
+        for entry in self._first.merged():
+            if entry.key == last:
+                doubtful.add(entry.key)  # gone and back while it was scanned
+                continue
+            last = entry.key
+            if entry.key in self._hot:
+                continue
+            while there is not None and there.key < entry.key:
+                self._judge_new(there, doubtful)
+                there = next(seen, None)
+            if there is None or there.key != entry.key:
+                doubtful.add(entry.key)  # deleted, before or after
+                continue
+            if not self._is_later(there) and (
+                there.at != entry.at or there.value != _digest(entry.value)
+            ):
+                doubtful.add(entry.key)
+            yield entry
+            there = next(seen, None)
+        while there is not None:
+            self._judge_new(there, doubtful)
+            there = next(seen, None)
+
+    def _judge_new(self, found: Entry, doubtful: set[str]) -> None:
+        if not self._is_later(found):
+            doubtful.add(found.key)
+
+    def _is_later(self, found: Entry) -> bool:
+        newest = self._moment.newest
+        return self._has_positions and found.at > (-1 if newest is None else newest)
+
+    def _hot_entry(self, key: str) -> Entry:
+        """Give a hot record the position it had, or the moment's where it has moved on since."""
+        newest = self._moment.newest or 0
+        at = min(self._later.get(key, newest), newest) if self._has_positions else 0
+        return Entry(key, self._moment.values[key], at)
+
+    async def _scan(self, take: Callable[[list[Entry]], None]) -> None:
+        chunk: list[Entry] = []
+        size = 0
+        async with aclosing(self._engine.scan()) as entries:
+            async for entry in entries:
+                if self._leaves_out(entry.key):
+                    continue
+                chunk.append(entry)
+                size += len(entry.value)
+                if len(chunk) >= 1000 or size >= RUN_BYTES:
+                    await off_loop(partial(take, chunk))
+                    self._heard(len(chunk))
+                    chunk, size = [], 0
+        await off_loop(partial(take, chunk))
+
+    async def _changed(self) -> set[str]:
+        """Name all that was written since the first scan began, and perhaps some more."""
+        if not self._has_positions:
+            return set()
+        size = _FIRST_PAGE
+        while True:
+            page = await self._engine.list("", 0, size)
+            if len(page) < size or await self._is_old(page[-1]):
+                return {key for key in page if not self._leaves_out(key)}
+            if size >= MAX_HOT:
+                raise UnsettledBackupError(f"more than {MAX_HOT} records changed meanwhile")
+            size = min(size * 4, MAX_HOT)
+
+    async def _is_old(self, key: str) -> bool:
+        at = await position_of(self._engine, key)
+        return at is not None and self._began is not None and at <= self._began
+
+    async def _newest(self) -> int | None:
+        while self._has_positions and (page := await self._engine.list("", 0, 1)):
+            at = await position_of(self._engine, page[0])
+            if at is not None:  # else gone between two calls: what is newest now says as much
+                return at
+        return None
+
+    def _check_size(self, values: dict[str, bytes]) -> None:
+        size = sum(map(len, values.values()))
+        if len(self._hot) > MAX_HOT or size > MAX_HOT_BYTES:
+            raise UnsettledBackupError(
+                f"{len(self._hot)} records of {size} bytes changed meanwhile"
+            )
+
+
+async def position_of(engine: Engine, key: str) -> int | None:
+    """Return where a record stands; None where it is gone."""
+    async with aclosing(engine.scan(key)) as entries:
+        async for entry in entries:
+            if entry.key == key:
+                return entry.at
+    return None
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.sha256(value).digest()
