@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,49 @@ def test_an_absolute_url_names_the_same_file_from_every_folder(
 
     assert sqlite_path(EngineUrl.parse(absolute.reveal())) == there
     assert absolute.session == "a/b"
+
+
+WHOLE, HALF = b'{"whole":1}', b'{"half":1}'
+
+
+async def cut_off(path: Path) -> None:
+    """Leave a file as a writer does that is killed in the middle of a transaction."""
+    living = path.with_name("living.db")
+    async with await open_engine(f"baileys-sql:sqlite:{living}#bot") as engine:
+        await engine.set("session/creds", WHOLE)
+    with closing(sqlite3.connect(living, isolation_level=None)) as db:
+        # One page of cache: what is changed goes to the file before the end, behind its journal.
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN")
+        db.execute("UPDATE auth_creds SET creds_data = ?", (HALF.decode(),))
+        for number in range(100):
+            row = ("bot", "pre-key", str(number), "x" * 2000)
+            columns = "(user_id, key_type, key_id, key_data)"
+            db.execute(f"INSERT INTO signal_keys {columns} VALUES (?, ?, ?, ?)", row)
+        path.write_bytes(living.read_bytes())
+        shutil.copy(f"{living}-journal", f"{path}-journal")
+
+
+async def test_a_reader_finds_what_was_there_before_a_write_that_was_cut_off(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "wa.db"
+    await cut_off(path)
+    assert HALF in path.read_bytes()
+
+    async with await open_engine(f"baileys-sql:sqlite:{path}#bot", read_only=True) as engine:
+        assert await engine.get("session/creds") == WHOLE
+
+
+async def test_a_reader_that_is_there_already_outlives_a_write_that_is_cut_off(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "wa.db"
+    async with await open_engine(f"baileys-sql:sqlite:{path}#bot") as engine:
+        await engine.set("session/creds", b'{"before":1}')
+
+    async with await open_engine(f"baileys-sql:sqlite:{path}#bot", read_only=True) as engine:
+        assert await engine.get("session/creds") == b'{"before":1}'
+        await cut_off(path)
+
+        assert await engine.get("session/creds") == WHOLE

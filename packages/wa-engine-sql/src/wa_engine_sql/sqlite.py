@@ -12,7 +12,9 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from wa_core.errors import (
     EngineConfigError,
@@ -33,7 +35,13 @@ T = TypeVar("T")
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_HALF_WRITTEN = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
 _HELP = {
+    **dict.fromkeys(
+        _HALF_WRITTEN,
+        "a writer was killed in the middle of a write, and only who may write the file can take "
+        "that back: check its owner",
+    ),
     sqlite3.SQLITE_FULL: "the disk is full: make room",
     sqlite3.SQLITE_IOERR: "the disk reports an input/output error",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check path and owner",
@@ -61,13 +69,15 @@ class SqliteDialect:
         """Say what an error of sqlite3 means."""
         if not isinstance(error, sqlite3.Error):
             return None
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        exact = getattr(error, "sqlite_errorcode", None) or 0
+        code = exact & 0xFF
         if code in _LOCKED:
             return EngineUnavailableError("the file is locked by another process")
         if code in _DAMAGED:
             return StorageError("the file is damaged: restore it, or salvage it with .recover")
-        if code in _HELP:
-            return EngineUnavailableError(_HELP[code])
+        help_ = _HELP.get(exact) or _HELP.get(code)
+        if help_:
+            return EngineUnavailableError(help_)
         name = getattr(error, "sqlite_errorname", None) or type(error).__name__
         return StorageError(f"SQLite refused ({name})")
 
@@ -198,13 +208,39 @@ class SqliteDialect:
         wait = _FIRST_WAIT_S
         while True:
             try:
-                return await on_thread(line.driver, work)
+                return await on_thread(line.driver, mended(work))
             except sqlite3.OperationalError as exc:
                 if (exc.sqlite_errorcode & 0xFF) not in _LOCKED:
                     raise
             # Another process holds the lock, and SQLite tells nobody when it lets go.
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))
             wait = min(2 * wait, _LAST_WAIT_S)
+
+
+def mended(work: Callable[[sqlite3.Connection, Abandoned], T]) -> Callable[..., T]:
+    """Let a reader take back what a killed writer left half written, as a writer would.
+
+    A connection that may only read refuses instead, until somebody opens the file for writing.
+    """
+
+    def job(db: sqlite3.Connection, gone: Abandoned) -> T:
+        try:
+            return work(db, gone)
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode not in _HALF_WRITTEN:
+                raise
+        path = db.execute("PRAGMA database_list").fetchone()[2]
+        name = f"file:{quote(os.fsencode(path))}?mode=rw"
+        with closing(sqlite3.connect(name, uri=True, timeout=0)) as writer:
+            writer.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return work(db, gone)
+
+    return job
+
+
+def is_half_written(error: BaseException) -> bool:
+    """Tell whether a reader met half a write; the next connection takes that back."""
+    return getattr(error, "sqlite_errorcode", None) in _HALF_WRITTEN
 
 
 async def on_thread(driver: Any, work: Callable[[sqlite3.Connection, Abandoned], T]) -> T:

@@ -24,6 +24,7 @@ from wa_engine_sql.faults import causes, told
 from wa_engine_sql.layouts.hand import Hand
 from wa_engine_sql.lines import HeldLine, Loan
 from wa_engine_sql.place import Place
+from wa_engine_sql.sqlite import is_half_written
 
 T = TypeVar("T")
 Work = Callable[[Hand], Awaitable[T]]
@@ -88,7 +89,9 @@ class Turns:
                     if refusals == _ATTEMPTS:
                         raise _constraint() from None
                 except Exception as exc:
-                    if not _passes(exc):
+                    if any(is_half_written(one) for one in causes(exc)):
+                        line.drop()
+                    elif not _passes(exc):
                         # Not `from exc`: what the database says may quote keys and values.
                         raise told(exc, self._place.dialect.meaning) from None
             # Nobody tells when a lock of another process is let go.
