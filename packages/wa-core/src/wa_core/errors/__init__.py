@@ -36,6 +36,7 @@ The branches say who must act; the leaves say what happened.
         ├── LeaseHeldError              retryable
         ├── MoveConflictError           a target of wa-migrate holds something else
         ├── MoveMismatchError           what arrived is not what was sent
+        ├── MoveStandsError             giving it up would lose a session
         ├── NoArchiveError              the file is something else
         ├── NoSessionError              nothing at all is there
         ├── SealedStoreError            opened without its key
@@ -84,6 +85,7 @@ from wa_core.errors.storage import (
     LeaseHeldError,
     MoveConflictError,
     MoveMismatchError,
+    MoveStandsError,
     NoSessionError,
     SealedStoreError,
     SessionArrivingError,
@@ -140,6 +142,7 @@ __all__ = [
     "MissingExtraError",
     "MoveConflictError",
     "MoveMismatchError",
+    "MoveStandsError",
     "NoArchiveError",
     "NoRatchetError",
     "NoSessionError",

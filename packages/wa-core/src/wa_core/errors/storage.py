@@ -150,6 +150,19 @@ class MoveMismatchError(StorageError):
         return masked(f"the copy is not what was sent: {self.reason}. The source is the session")
 
 
+class MoveStandsError(StorageError):
+    """A move cannot be given up like that, or a session would be lost; nothing was changed."""
+
+    code = "move-stands"
+
+    def __init__(self, reason: str, help_: str) -> None:
+        super().__init__(reason, help_)
+        self.reason, self.help = reason, help_
+
+    def __str__(self) -> str:
+        return masked(f"the move stands, {self.reason}: {self.help}")
+
+
 class SealedStoreError(StorageError):
     """The store is sealed, and was opened without its key."""
 
