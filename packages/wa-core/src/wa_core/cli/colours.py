@@ -40,8 +40,9 @@ def draw(blocks: Sequence[Block], console: Console) -> None:
 def _table(table: Table) -> RichTable:
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in table.columns:
-        side = "right" if column.is_number else "left"
-        drawn.add_column(Text(column.name), justify=side, overflow="fold")
+        drawn.add_column(
+            Text(column.name), justify="right" if column.is_number else "left", overflow="fold"
+        )
     for row in table.rows:
         drawn.add_row(*map(_text, row))
     return drawn

@@ -55,6 +55,19 @@ exit codes
     9  --all-sessions: some failed, each is named
   130  interrupted (143: terminated); both sides are sound, run the same command again"""
 
+WA_TABLE = """\
+exit codes
+    0  done, and nothing is wrong
+    1  `inspect`: something needs you; `get`, `rm`: no such record; `engines`: one is broken
+    2  the command is wrong: a URL, an option, an engine that is not installed, no answer to ask
+    3  somebody uses the session: the holder is named
+    4  the target of a restore holds something else
+    5  the place cannot take it, or its settings cannot carry the promise
+    6  a store does not answer
+    7  the session is not there: it moved, it is arriving, or there never was one
+    8  something is damaged, of a newer version, or not to be read with this key
+  130  interrupted (143: terminated); what was begun is undone or whole"""
+
 
 def code_of(error: WaError) -> int:
     """Return the exit code of an error."""

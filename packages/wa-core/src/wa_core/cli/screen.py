@@ -41,6 +41,12 @@ class Screen:
         elif blocks:
             self._write(plain(blocks))
 
+    def write_bytes(self, value: bytes) -> None:
+        """Write bytes as they are, for a pipe or a file."""
+        self.out.flush()
+        self.out.buffer.write(value)
+        self.out.buffer.flush()
+
     def fail(self, error: WaError) -> None:
         """Say what went wrong, and what to do about it."""
         advice = advice_for(error)
