@@ -10,15 +10,18 @@ from __future__ import annotations
 from wa_core.archive.capture import capture
 from wa_core.archive.frames import About
 from wa_core.archive.moment import Hold
+from wa_core.archive.place import MarkerFile
 from wa_core.archive.proof import Proof, prove
-from wa_core.archive.provider import ArchivePlace, is_archive, open_archive
+from wa_core.archive.provider import SCHEME, ArchivePlace, is_archive, open_archive
 from wa_core.archive.target import ArchiveTarget
 
 __all__ = [
+    "SCHEME",
     "About",
     "ArchivePlace",
     "ArchiveTarget",
     "Hold",
+    "MarkerFile",
     "Proof",
     "capture",
     "is_archive",

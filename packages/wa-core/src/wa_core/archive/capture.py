@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -53,23 +53,30 @@ async def capture(
                 await seen.look_again(second)
                 doubtful: set[str] = set()
                 entries = seen.entries(second, doubtful)
-                digest = await _write(entries, doubtful, path, secret, now, cost)
+                digest = await write(entries, path, secret, now, cost=cost, doubtful=doubtful)
             if digest is not None:
                 return await _proven(path, secret, digest, heard)
             seen.heat(doubtful)
     raise UnsettledBackupError(f"other records had changed after each of {ROUNDS} looks")
 
 
-async def _write(
+async def write(
     entries: Iterator[Entry],
-    doubtful: set[str],
     path: str,
     secret: Secret,
     about: About,
-    cost: Cost,
+    *,
+    cost: Cost = STRONG,
+    replaces: bool = False,
+    doubtful: Collection[str] = (),
 ) -> str | None:
-    """Write what is certain, and return its digest; None if anything turned out not to be."""
-    with await off_loop(lambda: ArchiveWriter(path, secret, about, cost=cost)) as writer:
+    """Write an archive of records in their order, and return its digest in hex.
+
+    None, and no archive, if reading them put anything into `doubtful`.
+    """
+    with await off_loop(
+        lambda: ArchiveWriter(path, secret, about, cost=cost, replaces=replaces)
+    ) as writer:
 
         def some() -> bool:
             number = 0

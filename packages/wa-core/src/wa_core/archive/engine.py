@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -22,6 +24,7 @@ from wa_core.storage import (
     Entry,
     Lease,
     Operation,
+    Put,
 )
 
 TIMEOUT_S = 60.0
@@ -140,6 +143,22 @@ class ArchiveEngine(Engine):
             if not self._index.cancelled():
                 self._index.exception()
         self._reader.close()
+
+
+class MovingArchive(ArchiveEngine):
+    """An archive as the source of a move: its records stay, its marker says where they went."""
+
+    def __init__(self, reader: ArchiveReader, *, timeout: float = TIMEOUT_S) -> None:
+        super().__init__(
+            reader, timeout=timeout, capabilities=replace(CAPABILITIES, read_only=False)
+        )
+
+    async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
+        if fence is not None or any(each.key != MARKER_KEY for each in operations):
+            raise ReadOnlyError
+        for each in operations:
+            marker = each.value if isinstance(each, Put) else None
+            await off_loop(partial(self._marker.write, marker))
 
 
 def _is_good(task: asyncio.Task[ArchiveIndex]) -> bool:

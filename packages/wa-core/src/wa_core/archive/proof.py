@@ -10,6 +10,7 @@ from wa_core.archive.frames import About
 from wa_core.archive.offloop import off_loop
 from wa_core.archive.reader import ArchiveReader
 from wa_core.crypto.derivation import Secret
+from wa_core.storage import Entry
 
 _STEP = 5000
 
@@ -32,10 +33,17 @@ def unheard(records: int) -> None:
     """Listen to nothing."""
 
 
-async def prove(path: str, secret: Secret, *, heard: Callable[[int], None] = unheard) -> Proof:
+async def prove(
+    path: str,
+    secret: Secret,
+    *,
+    heard: Callable[[int], None] = unheard,
+    seen: Callable[[Entry], None] | None = None,
+) -> Proof:
     """Read an archive from its first byte to its last, or raise what is wrong with it.
 
-    `heard` is told of every few thousand records that were read.
+    `heard` is told of every few thousand records that were read, `seen` gets each of them, in a
+    thread.
     """
     reader = await off_loop(lambda: ArchiveReader(path, secret))
     with reader:
@@ -48,6 +56,8 @@ async def prove(path: str, secret: Secret, *, heard: Callable[[int], None] = unh
             for _, entry in islice(entries, _STEP):
                 size += len(entry.key.encode()) + len(entry.value)
                 number += 1
+                if seen is not None:
+                    seen(entry)
             return number
 
         while number := await off_loop(some):

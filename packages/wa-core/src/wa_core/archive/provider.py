@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from wa_core.archive.engine import TIMEOUT_S, ArchiveEngine
+from wa_core.archive.engine import TIMEOUT_S, ArchiveEngine, MovingArchive
 from wa_core.archive.header import MAGIC
 from wa_core.archive.offloop import off_loop
 from wa_core.archive.place import disk_errors
@@ -47,10 +47,12 @@ class ArchivePlace:
         return await self.source.load()
 
 
-async def open_archive(path: str, secret: Secret, *, timeout: float = TIMEOUT_S) -> ArchiveEngine:
-    """Open an archive for reading."""
+async def open_archive(
+    path: str, secret: Secret, *, timeout: float = TIMEOUT_S, moving: bool = False
+) -> ArchiveEngine:
+    """Open an archive for reading; with `moving`, also for the marker of a move."""
     reader = await off_loop(lambda: ArchiveReader(path, secret))
-    return ArchiveEngine(reader, timeout=timeout)
+    return (MovingArchive if moving else ArchiveEngine)(reader, timeout=timeout)
 
 
 class ArchiveProvider(Provider):

@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from wa_core.archive.capture import write
 from wa_core.archive.engine import CAPABILITIES, TIMEOUT_S
 from wa_core.archive.frames import About
 from wa_core.archive.offloop import off_loop
 from wa_core.archive.place import MARKER_KEY, MarkerFile
 from wa_core.archive.staging import Staging
-from wa_core.archive.writer import ArchiveWriter
 from wa_core.crypto.derivation import STRONG, Cost, Secret
 from wa_core.errors import UnsupportedError
 from wa_core.storage import MAX_POSITION, Engine, Entry, Lease, Operation, Put
@@ -37,15 +37,8 @@ class ArchiveTarget(Engine):
     async def complete(self) -> None:
         """Write the archive; one that an earlier run left under the name is replaced."""
         staging = await self._staged()
-        await off_loop(lambda: self._write(staging))
-
-    def _write(self, staging: Staging) -> None:
-        with ArchiveWriter(
-            self._path, self._secret, self._about, cost=self._cost, replace=True
-        ) as writer:
-            for entry in staging.merged():
-                writer.add(entry)
-            writer.finish()
+        entries = await off_loop(staging.merged)
+        await write(entries, self._path, self._secret, self._about, cost=self._cost, replaces=True)
 
     async def _staged(self) -> Staging:
         if self._staging is None:

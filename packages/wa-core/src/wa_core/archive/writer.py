@@ -28,10 +28,16 @@ class ArchiveWriter:
     """One archive on its way; leaving the context without `finish` removes it."""
 
     def __init__(
-        self, path: str, secret: Secret, about: About, *, cost: Cost = STRONG, replace: bool = False
+        self,
+        path: str,
+        secret: Secret,
+        about: About,
+        *,
+        cost: Cost = STRONG,
+        replaces: bool = False,
     ) -> None:
         self._path = path
-        self._replace = replace
+        self._replaces = replaces
         self._last = ""
         self._count = 0
         self._sum = Sum()
@@ -105,7 +111,7 @@ class ArchiveWriter:
         self._file.write(self._cipher.seal(number, plain))
 
     def _check_free(self) -> None:
-        if not self._replace and os.path.lexists(self._path):
+        if not self._replaces and os.path.lexists(self._path):
             raise UsageError(f"{self._path!r} is there already: an archive is never written over")
 
 

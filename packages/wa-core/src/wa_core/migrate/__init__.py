@@ -9,9 +9,18 @@ from fresh connections, and one write decides. At every moment exactly one of th
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from wa_core.errors import WaError
+from wa_core.migrate.archives import (
+    REWIND,
+    REWIND_BREAKS,
+    Restoration,
+    is_archive_url,
+    new_archive,
+    old_archive,
+)
 from wa_core.migrate.checking import Findings, Mark, Teller, compare_records
 from wa_core.migrate.policy import LEASE_S, PATIENCE_S, OnConflict, Policy
 from wa_core.migrate.progress import Listener, Phase, Progress, unheard
@@ -26,6 +35,8 @@ __all__ = [
     "LEASE_S",
     "PARTS",
     "PATIENCE_S",
+    "REWIND",
+    "REWIND_BREAKS",
     "Findings",
     "Listener",
     "Mark",
@@ -53,6 +64,8 @@ class Switches(TypedDict, total=False):
     takeover: bool
     force: bool
     dry_run: bool
+    rewind: str
+    """The words that let ratchets of an ordinary archive come back: `REWIND`."""
     patience_s: float
     lease_s: float
     listener: Listener
@@ -74,10 +87,18 @@ async def copy(source: str, target: str, **switches: Unpack[Switches]) -> Report
         patience_s=switches.get("patience_s", PATIENCE_S),
         lease_s=switches.get("lease_s", LEASE_S),
     )
-    sides = Side(source), Side(target)
+    mine, its = Side(source), Side(target)
+    run: type[Migration] = Migration
+    if is_archive_url(source):
+        mine = await old_archive(source, switches.get("rewind", ""), listener)
+        # An archive is kept; with a marker beside it, once it was the session's last state.
+        policy = replace(policy, keep_source=policy.scope.is_move)
+        run = Migration if mine.is_last else Restoration
+    if is_archive_url(target):
+        its = new_archive(target, mine, policy)
     if switches.get("dry_run", False):
-        return await rehearse(*sides, policy, listener)
-    return await Migration(*sides, policy, listener).run()
+        return await rehearse(mine, its, policy, listener)
+    return await run(mine, its, policy, listener).run()
 
 
 async def copy_all(pairs: Iterable[Pair], **switches: Unpack[Switches]) -> AsyncIterator[Outcome]:

@@ -41,6 +41,18 @@ def keeps_positions(engine: Engine) -> bool:
     return "O1" in engine.capabilities.claims
 
 
+def is_still(engine: Engine) -> bool:
+    """Tell whether nobody can write a store: an archive."""
+    return _own(engine, "is_still") is not None
+
+
+async def complete(engine: Engine) -> None:
+    """Let a target that is written whole, an archive, know that it has everything."""
+    own = _own(engine, "complete")
+    if own is not None:
+        await own()
+
+
 class Likeness:
     """When two stores count as holding the same."""
 

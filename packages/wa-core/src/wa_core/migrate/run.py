@@ -20,6 +20,7 @@ from wa_core.errors import (
 from wa_core.migrate.cutover import Held, decide, retract
 from wa_core.migrate.digest import Digest
 from wa_core.migrate.finish import clear_away, tell_target
+from wa_core.migrate.layout import complete
 from wa_core.migrate.policy import OnConflict, Policy
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.report import Report
@@ -169,6 +170,7 @@ class Migration:
         if there and standing.on_conflict is OnConflict.OVERWRITE:
             await transfer.prune()
         digest = await transfer.copy(compare=there, replace=not skips)
+        await complete(target.engine)
         before = await pulse(source.engine)
         if skips:
             await self._prove_contained(digest)

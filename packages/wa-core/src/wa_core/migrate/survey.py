@@ -5,7 +5,13 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from wa_core.errors import CorruptRecordError, MoveConflictError, TargetUnfitError
-from wa_core.migrate.layout import Likeness, check_holds, keeps_positions, reads_marker
+from wa_core.migrate.layout import (
+    Likeness,
+    check_holds,
+    is_still,
+    keeps_positions,
+    reads_marker,
+)
 from wa_core.migrate.policy import OnConflict
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope
@@ -25,7 +31,7 @@ def warnings_for(source: Engine, target: Engine) -> tuple[str, ...]:
         found.append(f"the target's durability is {its.durability}, the source's {mine.durability}")
     if keeps_positions(source) and not keeps_positions(target):
         found.append("the target keeps no positions: lists come in an order of its own")
-    if "L3" not in mine.claims:
+    if "L3" not in mine.claims and not is_still(source):
         found.append("the source knows no leases: no other program may use it until this is done")
     return tuple(found)
 

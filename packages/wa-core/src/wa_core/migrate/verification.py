@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from wa_core.errors import MoveMismatchError
 from wa_core.migrate.digest import Digest
 from wa_core.migrate.group import together
-from wa_core.migrate.layout import Likeness, keeps_positions
+from wa_core.migrate.layout import Likeness, is_still, keeps_positions
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope, is_marker
 from wa_core.migrate.side import Side
@@ -90,6 +90,8 @@ async def check_contained(source: Side, target: Side, scope: Scope, skipped: int
 
 async def pulse(engine: Engine) -> tuple[int, str, int]:
     """Take the least that every write would change: how many records, and which is the newest."""
+    if is_still(engine):
+        return 0, "", 0
     number = await engine.count()
     if not keeps_positions(engine):
         return number, "", 0
