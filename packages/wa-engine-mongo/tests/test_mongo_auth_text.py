@@ -120,6 +120,8 @@ def test_an_id_that_reads_as_another_kind_keeps_its_own_group() -> None:
         "",
         "null",
         "[]",
+        "{}",
+        '{"noiseKey":{},"me":{"id":"1:2@s.whatsapp.net"}}',
         '{"creds":null}',
         '{"creds":{},"keys":[]}',
         '{"creds":{},"keys":{"pre-key":"x"}}',

@@ -38,6 +38,8 @@ _DUPLICATE = 11000
 _EXACT: Document = {"locale": "simple"}
 """Byte by byte, whatever collation the collection has."""
 _LONGEST_WAIT_S = 0.02
+_NOTHING = object()
+"""Where a document has no text: something else than a text that is null."""
 
 
 @dataclass(slots=True, repr=False)
@@ -102,7 +104,8 @@ class Documents:
         if not rows:
             return None
         row = rows[0]
-        return _Found(row["_id"], row.get("data"), row.get(MARKER), row.get("updatedAt"))
+        data = row.get("data", _NOTHING)
+        return _Found(row["_id"], data, row.get(MARKER), row.get("updatedAt"))
 
     def _named(self) -> Document:
         """The number as text, and as a number if it is one: tools differ."""
@@ -145,7 +148,8 @@ class Documents:
 def _session(found: _Found | None) -> Session:
     if found is None:
         return Session(AuthText())
-    state = AuthText() if found.data is None else AuthText.read(_decoded(found.data))
+    # We leave no text where the last record is taken away; null was written by somebody else.
+    state = AuthText() if found.data is _NOTHING else AuthText.read(_decoded(found.data))
     if found.marker is not None and not isinstance(found.marker, bytes):
         raise CorruptRecordError("wa/move", f"the field {MARKER} holds no bytes")
     return Session(state, None if found.marker is None else bytes(found.marker))
@@ -180,6 +184,8 @@ def _later(before: object) -> datetime:
 
 def _unchanged(found: _Found, fields: Document) -> Document:
     same: Document = {"_id": found.id, MARKER: found.marker, "updatedAt": found.at}
+    if found.data is _NOTHING:
+        return {**same, "data": {"$exists": False}}
     if not isinstance(found.data, str) or len(found.data) + len(fields.get("data", "")) < _ROOM:
         return {**same, "data": found.data}
     return {**same, "$expr": {"$eq": [{"$strLenBytes": "$data"}, len(found.data)]}}

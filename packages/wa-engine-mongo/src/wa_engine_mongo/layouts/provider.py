@@ -52,7 +52,7 @@ class BaileysMongoProvider(Provider):
         """Name the numbers that have a document."""
         question = {
             "find": _collection(url),
-            "filter": {"$or": [{"data": {"$ne": None}}, {MARKER: {"$ne": None}}]},
+            "filter": {"$or": [{"data": {"$exists": True}}, {MARKER: {"$ne": None}}]},
             "projection": {"_id": 0, "number": 1},
         }
         async with database_of(_database_url(url)) as place:

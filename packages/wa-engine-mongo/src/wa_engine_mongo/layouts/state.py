@@ -43,6 +43,8 @@ class AuthText:
         made = cls()
         try:
             made._rest = rawjson.members(text)
+            if not made._rest.keys() & {"creds", "keys"}:
+                raise ValueError("an object of another shape")
             made.creds = made._rest.pop("creds", None)
             for name, raw in rawjson.members(made._rest.pop("keys", "{}")).items():
                 made._take(name, raw)
