@@ -16,6 +16,7 @@ from wa_core.errors import (
     ReadOnlyError,
     UnsupportedError,
 )
+from wa_core.state import AuthState
 from wa_core.storage import Batch, Durability, Engine, list_sessions, open_engine
 from wa_core.storage.layouts import CREDS, dumps, key_of
 from wa_engine_redis.layouts.engine import LayoutEngine
@@ -264,6 +265,21 @@ async def test_a_key_of_another_type_is_refused_before_the_batch_begins(
             await engine.apply(Batch().put(CREDS, VALUE).put(record, VALUE))
 
         assert await engine.get(CREDS) is None
+        with pytest.raises(EngineConfigError, match="another type"):
+            await engine.get(record)
+
+
+async def test_credentials_of_another_type_begin_no_session(url: str, client: Any) -> None:
+    async with await open_engine(url) as engine:
+        assert isinstance(engine, LayoutEngine)
+        cell = engine.space.cell(CREDS)
+        assert cell is not None
+        await client.rpush(cell.name, "a list")
+
+        with pytest.raises(EngineConfigError, match="another type"):
+            await AuthState.open(engine, create=True)
+
+    assert await client.lrange(cell.name, 0, -1) == [b"a list"]
 
 
 async def test_two_users_in_one_place_never_see_each_other(server: Any) -> None:

@@ -46,6 +46,9 @@ def driver_errors() -> Iterator[None]:
         word = str(exc).partition(" ")[0]
         if word in _PASSING or isinstance(exc, driver.ClusterError):
             raise EngineUnavailableError(_PASSING.get(word, "the redis cluster moves")) from exc
+        if "WRONGTYPE" in str(exc):
+            fix = "it is not what this engine keeps there: look with TYPE, and take it away"
+            raise EngineConfigError("a key has another type", fix) from _bare(exc)
         raise StorageError(f"redis refused: {type(exc).__name__} {word[:20]}") from _bare(exc)
 
 
