@@ -208,3 +208,25 @@ async def test_a_scan_ends_when_the_engine_is_closed() -> None:
         await anext(source)
 
     assert engine.calls[-1] == ("scan ended",)
+
+
+async def test_a_scan_of_many_gives_what_a_scan_gives() -> None:
+    engine = Stepwise()
+    engine.entries = [Entry(f"a/{n}", b"v", n) for n in range(3)]
+
+    found = [entry async for some in engine.scan_many("a/") for entry in some]
+
+    assert found == engine.entries
+    assert engine.calls[0] == ("scan", "a/")
+    assert engine.calls[-1] == ("scan ended",)
+
+
+async def test_a_scan_of_many_that_stops_early_is_ended_inside_too() -> None:
+    engine = Stepwise()
+    engine.entries = [Entry(f"a/{n}", b"v", n) for n in range(3)]
+    source = engine.scan_many()
+
+    assert list(await anext(source)) == engine.entries[:1]
+    await source.aclose()
+
+    assert engine.calls == [("scan", ""), ("scan ended",)]

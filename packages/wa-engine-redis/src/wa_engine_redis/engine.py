@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 from wa_core.errors import (
@@ -152,14 +152,16 @@ class RedisEngine(Engine):
         return int(await self.line.call("ZLEXCOUNT", self.space.by_name, low, high))
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
+        async with aclosing(self._scan_many(prefix)) as pages:
+            async for page in pages:
+                for entry in page:
+                    yield entry
+
+    async def _scan_many(self, prefix: str) -> AsyncGenerator[Sequence[Entry], None]:
         after = b""
-        while True:
-            found = await self._run(SCAN, prefix.encode(), after, b"%d" % CHUNK_BYTES)
-            if not found:
-                return
-            for at in range(0, len(found), 3):
-                key = found[at].decode()
-                yield Entry(key, _intact(key, found[at + 1]), -int(float(found[at + 2])))
+        while found := await self._run(SCAN, prefix.encode(), after, b"%d" % CHUNK_BYTES):
+            rows = iter(found)
+            yield [_entry(*row) for row in zip(rows, rows, rows, strict=True)]
             after = found[-3]
 
     # Writes.
@@ -247,6 +249,11 @@ def _intact(key: str, value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     raise CorruptRecordError(key, "the index has it, and its value is gone or is no string")
+
+
+def _entry(name: bytes, value: object, score: bytes) -> Entry:
+    key = name.decode()
+    return Entry(key, _intact(key, value), -int(float(score)))
 
 
 def _microseconds(seconds: float) -> bytes:

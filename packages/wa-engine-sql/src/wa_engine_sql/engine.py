@@ -7,6 +7,7 @@ believed only when its checksum fits.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from wa_core.errors import CorruptRecordError
@@ -29,11 +30,13 @@ from wa_engine_sql.faults import driver_errors
 from wa_engine_sql.folders import end_of
 from wa_engine_sql.place import Place, Share
 
-SCAN_CHUNK = 256
+SCAN_CHUNK = 512
 
 
 class SqlEngine(Engine):
     """One session in a database; give it an `AsyncEngine` of yours, or open it by URL."""
+
+    orders_applies = True
 
     def __init__(
         self,
@@ -102,11 +105,13 @@ class SqlEngine(Engine):
         return {wanted[row.key]: proven(row) for row in rows if row.key in wanted}
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
-        place = await self._ready()
+        # While it waits for its turn: the database may be at work on the batch before.
         change = change_of(operations)
         epoch = None if fence is None else fence.epoch
-        async with place.writing() as line:
-            await place.dialect.apply(line, self._session, change, epoch)
+        async with self._turn:
+            place = await self._ready()
+            async with place.writing() as line:
+                await place.dialect.apply(line, self._session, change, epoch)
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
         place = await self._ready()
@@ -120,16 +125,21 @@ class SqlEngine(Engine):
             return await place.dialect.count(line, self._session, prefix.encode())
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
+        async with aclosing(self._scan_many(prefix)) as pages:
+            async for page in pages:
+                for entry in page:
+                    yield entry
+
+    async def _scan_many(self, prefix: str) -> AsyncGenerator[Sequence[Entry], None]:
         place = await self._ready()
         start, end = prefix.encode(), end_of(prefix.encode())
         while True:
             async with place.reading() as line:
                 rows = await place.dialect.chunk(line, self._session, start, end, SCAN_CHUNK)
+            yield [_entry(row) for row in rows if row.size is None]
             for row in rows:
-                if row.size is None:
-                    yield _entry(row)
-                elif (whole := await self._whole(row)) is not None:
-                    yield _entry(whole)
+                if row.size is not None and (whole := await self._whole(row)) is not None:
+                    yield (_entry(whole),)
             if len(rows) < SCAN_CHUNK:
                 return
             # No key holds a NUL, so this is the least that can come next.
@@ -163,9 +173,10 @@ class SqlEngine(Engine):
             await place.dialect.release(line, self._session, lease.epoch)
 
     async def _clear(self) -> None:
-        place = await self._ready()
-        async with place.writing() as line:
-            await place.dialect.clear(line, self._session)
+        async with self._turn:
+            place = await self._ready()
+            async with place.writing() as line:
+                await place.dialect.clear(line, self._session)
 
     async def _close(self) -> None:
         if self._share is not None:

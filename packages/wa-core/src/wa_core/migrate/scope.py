@@ -5,7 +5,7 @@ One idea: the marker of a move belongs to the store and not to the session, so i
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -52,13 +52,12 @@ class Scope:
                 found -= await engine.count(_BELOW) + (await engine.get(MOVE_KEY) is not None)
         return found
 
-    async def scan(self, engine: Engine) -> AsyncGenerator[Entry, None]:
-        """Iterate the records of a store that are meant, in constant memory."""
+    async def scan(self, engine: Engine) -> AsyncGenerator[Sequence[Entry], None]:
+        """Iterate the records of a store that are meant, as it reads them, in constant memory."""
         for prefix in self.prefixes:
-            async with aclosing(engine.scan(prefix)) as entries:
-                async for entry in entries:
-                    if not is_marker(entry.key):
-                        yield entry
+            async with aclosing(engine.scan_many(prefix)) as pages:
+                async for page in pages:
+                    yield [entry for entry in page if not is_marker(entry.key)]
 
 
 EVERYTHING = Scope(("",))

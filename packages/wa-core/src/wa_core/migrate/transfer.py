@@ -11,14 +11,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from wa_core.migrate.digest import Digest, bucket_of
+from wa_core.migrate.group import together
 from wa_core.migrate.layout import Likeness
 from wa_core.migrate.progress import Listener, Phase, Progress
 from wa_core.migrate.scope import Scope, is_marker
-from wa_core.migrate.stream import Chunk, ahead, chunked
+from wa_core.migrate.stream import Chunk, Feed, ahead, chunked
 from wa_core.state.moves import MOVE_KEY
 from wa_core.storage import Batch, Engine, Lease
 
 REMOVE_RECORDS = 1000
+WRITERS = 2
+"""Batches on their way at once: one is made ready while another is written."""
 
 
 @dataclass(slots=True)
@@ -76,13 +79,20 @@ class Transfer:
         """
         digest = Digest(self._likeness)
         total, done, size = await self._scope.count(self._source), 0, 0
-        # What is read ahead is summed up while the target is at work.
-        async with ahead(self._scope.scan(self._source), digest.add_all) as chunks:
+
+        async def send(chunks: Feed) -> None:
+            nonlocal done, size
             async for chunk in chunks:
                 await self._put(await self._wanted(chunk, replace) if compare else chunk)
                 done += len(chunk)
                 size += sum(len(entry.value) for entry in chunk)
                 self._listener(Progress(Phase.COPYING, done, total, size))
+
+        # What is read ahead is summed up while the target is at work.
+        pages = self._scope.scan(self._source)
+        async with ahead(pages, digest.add_all) as chunks, together() as group:
+            for _ in range(WRITERS):
+                group.create_task(send(chunks))
         return digest
 
     async def repair(self, buckets: frozenset[int]) -> None:

@@ -131,6 +131,10 @@ class Engine(ABC):
         """Iterate all records below `prefix` in constant memory, while others write [S1]."""
         return self._step_in_time(self._scan(check_prefix(prefix)))
 
+    def scan_many(self, prefix: str = "") -> AsyncGenerator[Sequence[Entry], None]:
+        """Iterate what `scan` does, as many records at a time as the engine reads at once [S1]."""
+        return self._step_in_time(self._scan_many(check_prefix(prefix)))
+
     async def acquire(self, holder: str, ttl: float) -> Lease:
         """Take the session's lease, or raise `LeaseHeldError` [L1]."""
         self._check_writable()
@@ -200,6 +204,12 @@ class Engine(ABC):
     def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
         """Yield each record once; an async generator."""
 
+    async def _scan_many(self, prefix: str) -> AsyncGenerator[Sequence[Entry], None]:
+        """Yield what `_scan` does in lists of bounded size; for engines that read many at once."""
+        async with aclosing(self._scan(prefix)) as source:
+            async for entry in source:
+                yield (entry,)
+
     async def _acquire(self, holder: str, ttl: float) -> int:
         """Take the lease and return its epoch."""
         raise UnsupportedError("leases")
@@ -264,9 +274,7 @@ class Engine(ABC):
             async with self._turn:
                 await self._clear()
 
-    async def _step_in_time(
-        self, source: AsyncGenerator[Entry, None]
-    ) -> AsyncGenerator[Entry, None]:
+    async def _step_in_time(self, source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         async with aclosing(source):
             while True:
                 self._check_open()
