@@ -133,7 +133,7 @@ class Bench:
         """Let the target's own hook remove what an empty session leaves: folders, say."""
         for session in filter(self._forgettable, self._opened):
             assert isinstance(self.target, UrlTarget)
-            await self.hooks.forget(self.target.url(session))
+            await self.hooks.forget(self.target.bare_url(session))
 
     def _forgettable(self, session: str) -> bool:
         ours = isinstance(self.target, UrlTarget) and session.startswith("conf-")
@@ -165,7 +165,8 @@ class Bench:
             if probe.session == session and not probe.read_only:
                 try:
                     async with asyncio.timeout(_AT_ONCE_S):
-                        await probe.engine.clear()
+                        # Behind its wrappers, which may keep a record for themselves.
+                        await self.target.behind(probe.engine).clear()
                 except Exception:
                     # Closed, fenced or broken: a new engine gets its chance, and its note.
                     continue
@@ -179,7 +180,7 @@ class Bench:
         try:
             engine = await self.target.open(session)
             probe = Probe(engine, name="cleaner", clause=self.clause, program=Program("conf-"))
-            await probe.clear()
+            await self.target.behind(engine).clear()
         except Exception as exc:
             self.notes.append(f"session {session!r} was not cleaned up: {exc!r}")
         if probe is not None:

@@ -33,14 +33,22 @@ class HookMissingError(Exception):
 class Hooks:
     """The hooks of a target behind one face, whatever object or class brings them."""
 
-    def __init__(self, source: object | None = None, *, only: Collection[str] = NAMES) -> None:
+    def __init__(
+        self,
+        source: object | None = None,
+        *,
+        only: Collection[str] = NAMES,
+        behind: Callable[[Engine], Engine] | None = None,
+    ) -> None:
         self._source = source() if isinstance(source, type) else source
         self._only = only
+        self._behind = behind
+        """From the engine of the target to the one that the hooks know."""
         self._listener: Callable[[str], None] | None = None
 
     def watched(self, listener: Callable[[str], None]) -> Hooks:
         """Return the same hooks; the listener hears the name of each that is called."""
-        watched = Hooks(self._source, only=self._only)
+        watched = Hooks(self._source, only=self._only, behind=self._behind)
         watched._listener = listener
         return watched
 
@@ -85,8 +93,13 @@ class Hooks:
             raise HookMissingError(name)
         if self._listener is not None and name != "forget":
             self._listener(name)
+        if self._behind is not None:
+            arguments = tuple(self._reached(each, self._behind) for each in arguments)
         result = getattr(self._source, name)(*arguments)
         return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
+
+    def _reached(self, argument: object, behind: Callable[[Engine], Engine]) -> object:
+        return behind(argument) if isinstance(argument, Engine) else argument
 
 
 class MemoryHooks:
@@ -126,8 +139,8 @@ class MemoryHooks:
         return inner.store
 
 
-def hooks_for_scheme(scheme: str) -> Hooks:
+def hooks_for_scheme(scheme: str, behind: Callable[[Engine], Engine] | None = None) -> Hooks:
     """Find the hooks that an installed package offers for a URL scheme."""
     for entry in entry_points(group=GROUP, name=scheme):
-        return Hooks(entry.load())
-    return Hooks(MemoryHooks if scheme == "memory" else None)
+        return Hooks(entry.load(), behind=behind)
+    return Hooks(MemoryHooks if scheme == "memory" else None, behind=behind)

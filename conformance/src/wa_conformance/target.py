@@ -18,7 +18,15 @@ from typing import Any, ClassVar, cast
 from urllib.parse import parse_qsl
 
 from wa_core.errors import InvalidUrlError
-from wa_core.storage import Engine, EngineUrl, ReadOnlyEngine, installed_schemes, open_engine
+from wa_core.storage import (
+    Engine,
+    EngineUrl,
+    ReadOnlyEngine,
+    WrapperEngine,
+    bare_url,
+    installed_schemes,
+    open_engine,
+)
 
 from wa_conformance.hooks import Hooks, hooks_for_scheme
 
@@ -61,6 +69,10 @@ class Target(ABC):
     ) -> Engine:
         """Open a session; a parameter that the target cannot pass on raises `TargetError`."""
 
+    def behind(self, engine: Engine) -> Engine:
+        """Return what keeps the records: the engine itself, or the one behind its wrappers."""
+        return engine
+
     async def release(self) -> None:
         """Let go of what is held beyond the sessions: a check is over."""
         return
@@ -81,18 +93,31 @@ class UrlTarget(Target):
 
     def __init__(self, text: str) -> None:
         parsed = EngineUrl.parse(text)
-        super().__init__(text, hooks_for_scheme(parsed.scheme))
+        super().__init__(text, hooks_for_scheme(parsed.scheme, self.behind))
         self._url = parsed.with_session(None)
+        self._bare = bare_url(self._url)
+        self._wrappers = len(parsed.params) - len(self._bare.params)
 
     @property
     def shown(self) -> str:
         """The URL without passwords."""
         return str(self._typed({}))
 
+    def behind(self, engine: Engine) -> Engine:
+        """Reach through the wrappers that the URL asks for."""
+        for _ in range(self._wrappers):
+            assert isinstance(engine, WrapperEngine)
+            engine = engine.inner
+        return engine
+
     def url(self, session: str | None = None, **params: str) -> str:
         """Write the URL of a session, secrets included."""
         merged = {**self._url.params, **params}
         return EngineUrl(self._url.scheme, self._url.place, merged, session).reveal()
+
+    def bare_url(self, session: str) -> str:
+        """Write the URL of what keeps a session's records, without wrappers."""
+        return self._bare.with_session(session).reveal()
 
     async def open(
         self, session: str, *, read_only: bool = False, params: Mapping[str, str] | None = None
