@@ -15,6 +15,7 @@ from pymongo.errors import PyMongoError
 from wa_core.storage import (
     DEFAULT_TIMEOUT_S,
     MIN_MAX_VALUE,
+    WRAPPING,
     Capabilities,
     Durability,
     Engine,
@@ -58,7 +59,7 @@ class MongoEngine(Engine):
         promised = Capabilities(
             durability=Durability.POWER,
             shared=True,
-            max_value=MIN_MAX_VALUE,
+            max_value=MIN_MAX_VALUE + WRAPPING,
             read_only=read_only,
         )
         super().__init__(promised, timeout=timeout)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from wa_core.storage.batch import MAX_POSITION, Batch, Delete, Operation, Put
 from wa_core.storage.cached import CachedEngine
-from wa_core.storage.capabilities import MIN_MAX_VALUE, Capabilities, Durability
+from wa_core.storage.capabilities import MIN_MAX_VALUE, WRAPPING, Capabilities, Durability
 from wa_core.storage.clauses import CLAUSES, CONTRACT_VERSION, CORE, FULL, Clause, Level
 from wa_core.storage.engine import DEFAULT_TIMEOUT_S, Engine, Entry
 from wa_core.storage.keys import MAX_KEY_BYTES, check_key, check_prefix, is_key
@@ -17,9 +17,10 @@ from wa_core.storage.leasebook import LeaseBook
 from wa_core.storage.memory import MemoryEngine, MemoryStore
 from wa_core.storage.ordered import OrderedIndex
 from wa_core.storage.position import PositionClock
-from wa_core.storage.provider import SCRATCH, Provider
+from wa_core.storage.provider import SCRATCH, Provider, Wrapper
 from wa_core.storage.readonly import ReadOnlyEngine
 from wa_core.storage.registry import (
+    bare_url,
     installed_schemes,
     lasting_url,
     list_sessions,
@@ -40,6 +41,7 @@ __all__ = [
     "MAX_POSITION",
     "MIN_MAX_VALUE",
     "SCRATCH",
+    "WRAPPING",
     "Batch",
     "CachedEngine",
     "Capabilities",
@@ -64,7 +66,9 @@ __all__ = [
     "ReadOnlyEngine",
     "ThreeMethodEngine",
     "TracedEngine",
+    "Wrapper",
     "WrapperEngine",
+    "bare_url",
     "check_key",
     "check_prefix",
     "installed_schemes",

@@ -13,6 +13,8 @@ from wa_core.storage.clauses import CONTRACT_VERSION, FULL
 
 MIN_MAX_VALUE = 8 * 1024 * 1024
 """Every engine takes values up to here [V1]."""
+WRAPPING = 1024
+"""Room for what a wrapper may add to a value: behind a seal, too, values up to there are taken."""
 
 
 class Durability(StrEnum):
@@ -31,7 +33,7 @@ class Capabilities:
     """What an acknowledged batch survives [D1]."""
     shared: bool
     """Several writers may have the session open: processes, or for a volatile store, objects."""
-    max_value: int = MIN_MAX_VALUE
+    max_value: int = MIN_MAX_VALUE + WRAPPING
     """The largest value in bytes [V3]."""
     read_only: bool = False
     """Writes are refused with `ReadOnlyError`."""

@@ -1,4 +1,7 @@
-"""What an engine package offers under the entry point group `wa.engines` [U1]."""
+"""What a package offers: engines under the entry point group `wa.engines` [U1].
+
+And under `wa.wrappers` what can stand in front of any engine.
+"""
 
 from __future__ import annotations
 
@@ -43,3 +46,15 @@ class Provider(ABC):
         """Remove a scratch session, and what an empty one would leave for people to see."""
         async with await self.open(url) as engine:
             await engine.clear()
+
+
+class Wrapper(ABC):
+    """Stands in front of the engine of any URL that has the parameter it is registered for."""
+
+    @abstractmethod
+    async def wrap(self, engine: Engine, value: str) -> Engine:
+        """Put an engine in front of an open one, or raise; `value` is the parameter's.
+
+        Closing the outer engine closes the inner one. The inner one is closed by the caller when
+        this raises.
+        """

@@ -1,21 +1,24 @@
 """From a URL to an engine: installed packages are found by entry point [U1].
 
 No engine registers itself by being imported, and nothing here knows one by name, except to tell
-a user which package to install.
+a user which package to install. A URL parameter may bring a wrapper along: `seal=` does. It belongs
+to that wrapper alone, and the provider of the scheme does not see it.
 """
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from wa_core.errors import StorageError, UnknownEngineError
+from wa_core.errors import StorageError, UnknownEngineError, WaError
 from wa_core.storage.engine import Engine
-from wa_core.storage.provider import Provider
+from wa_core.storage.provider import Provider, Wrapper
 from wa_core.storage.readonly import ReadOnlyEngine
 from wa_core.storage.url import EngineUrl, without_secrets
 
 GROUP = "wa.engines"
+WRAPPERS = "wa.wrappers"
 
 PACKAGES = {
     "memory": "wa-core",
@@ -49,16 +52,29 @@ async def open_engine(url: str | EngineUrl, *, read_only: bool = False) -> Engin
     """Open the session that `url` names; close it with `close` or use `async with` [U1]."""
     parsed = EngineUrl.parse(url) if isinstance(url, str) else url
     read_only = read_only or parsed.flag("readonly")
-    engine = await provider_for(parsed.scheme).open(parsed, read_only=read_only)
+    bare = bare_url(parsed)
+    engine = await provider_for(parsed.scheme).open(bare, read_only=read_only)
     if read_only and not engine.capabilities.read_only:
-        return ReadOnlyEngine(engine)
-    return engine
+        engine = ReadOnlyEngine(engine)
+    return engine if bare is parsed else await _wrapped(engine, parsed)
 
 
 async def list_sessions(url: str | EngineUrl) -> list[str]:
     """Name the sessions in the place of `url`; `url#name` opens one [N2]."""
     parsed = EngineUrl.parse(url) if isinstance(url, str) else url
-    return sorted(await provider_for(parsed.scheme).list_sessions(parsed.with_session(None)))
+    place = parsed.with_session(None)
+    bare = bare_url(place)
+    found = sorted(await provider_for(parsed.scheme).list_sessions(bare))
+    if bare is place:
+        return found
+    # What a wrapper keeps for itself may be all that is there.
+    return [name for name in found if await _holds_anything(place, name)]
+
+
+def bare_url(url: EngineUrl) -> EngineUrl:
+    """Return the URL of what lies behind the wrappers: the one that a provider understands."""
+    kept = {name: value for name, value in url.params.items() if name not in _wrappers()}
+    return url if len(kept) == len(url.params) else url.with_params(kept)
 
 
 def lasting_url(text: str) -> str:
@@ -96,3 +112,35 @@ def provider_for(scheme: str) -> Provider:
 @cache
 def _installed() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+async def _wrapped(engine: Engine, url: EngineUrl) -> Engine:
+    async with AsyncExitStack() as undo:
+        undo.push_async_exit(engine)
+        for name, value in url.params.items():
+            if name in _wrappers():
+                engine = await _wrapper(_wrappers()[name]).wrap(engine, value)
+        undo.pop_all()
+    return engine
+
+
+def _wrapper(entry: EntryPoint) -> Wrapper:
+    wrapper = entry.load()()
+    if not isinstance(wrapper, Wrapper):
+        raise StorageError(f"the entry point {entry.value} of {WRAPPERS} is no Wrapper")
+    return wrapper
+
+
+async def _holds_anything(place: EngineUrl, session: str) -> bool:
+    try:
+        # A place that is itself a session has no name.
+        async with await open_engine(place.with_session(session or None), read_only=True) as engine:
+            return bool(await engine.list(limit=1))
+    except WaError:
+        # It cannot be looked into, so there is something.
+        return True
+
+
+@cache
+def _wrappers() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=WRAPPERS)}

@@ -25,6 +25,9 @@ _PASSWORD_PART = re.compile(r"\A((?:[A-Za-z][\w+.-]*:)+(?://)?[^/@:]*):(.*)@", r
 _TORN_PASSWORD = re.compile(r"//[^/@:\[]*:(?!\d*(?:[,/]|\Z))[^@]*\Z")
 """A word where a port would be, and no `@` behind it."""
 _SECRET_NAME = re.compile(r"pass|secret|token|key|seal|auth", re.IGNORECASE)
+_NAMED_SECRET = re.compile(r"(?:env|file|keyring):.", re.DOTALL)
+_TAKES_NAMES = frozenset({"seal", "key"})
+"""The parameters whose value says where a secret is kept, and is none itself."""
 COMMON = frozenset({"durability", "timeout", "readonly"})
 """The parameters that mean the same for every engine."""
 
@@ -111,6 +114,10 @@ class EngineUrl:
         """Return the URL of another session in the same place."""
         return EngineUrl(self.scheme, self.place, self.params, session)
 
+    def with_params(self, params: Mapping[str, str]) -> EngineUrl:
+        """Return the URL with other parameters in place of its own."""
+        return EngineUrl(self.scheme, self.place, MappingProxyType(dict(params)), self.session)
+
     def located(self, path: str) -> EngineUrl:
         """Return the URL of another path, with the same parameters and session."""
         return EngineUrl(self.scheme, quote(os.fsencode(path)), self.params, self.session)
@@ -121,8 +128,7 @@ class EngineUrl:
 
     def __str__(self) -> str:
         hidden = {
-            name: "***" if _SECRET_NAME.search(name) else value
-            for name, value in self.params.items()
+            name: "***" if _is_secret(name, value) else value for name, value in self.params.items()
         }
         return masked(self._written(_PASSWORD.sub(r"\1:***@", self.place), hidden))
 
@@ -137,7 +143,8 @@ class EngineUrl:
 def without_secrets(text: str, *, variables: bool = True) -> str:
     """Spell a URL for a record that others may read: no password, no parameter that is secret.
 
-    What names its secret as `${VARIABLE}` keeps that name, unless `variables` is False.
+    What names its secret, as `${VARIABLE}` or `seal=env:VARIABLE`, keeps that name, unless
+    `variables` is False: then only the place is asked for.
     """
     EngineUrl.parse(text)
     rest, hash_sign, session = text.partition("#")
@@ -151,8 +158,15 @@ def without_secrets(text: str, *, variables: bool = True) -> str:
 
 def _is_public(part: str, variables: bool) -> bool:
     name, _, value = part.partition("=")
-    named = variables and _VARIABLE.fullmatch(value) is not None
-    return named or not _SECRET_NAME.search(unquote(name))
+    if not _SECRET_NAME.search(unquote(name)):
+        return True
+    named = _VARIABLE.fullmatch(value) or not _is_secret(unquote(name), unquote(value))
+    return variables and bool(named)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    names_it = name in _TAKES_NAMES and _NAMED_SECRET.match(value)
+    return bool(_SECRET_NAME.search(name)) and not names_it
 
 
 def _parameters(query: str) -> dict[str, str]:

@@ -1,0 +1,46 @@
+"""The way that all writes of one sealed engine take, so that a rotation can hold them back.
+
+Writers pass in the order in which they came, and then run side by side. Who wants to be alone waits
+until the last of them is done: what is read then is what will be written over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+
+class Gate:
+    """Many writers, or one who is alone."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        """Held while a write is made ready: nobody overtakes [W6]."""
+        self.is_doubtful = False
+        """Whether a write failed that may still land; a later one that returns says it has not."""
+        self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Count a write in; begins before `turn` is given up, ends when the store has answered."""
+        self._inside += 1
+        self._empty.clear()
+        try:
+            yield
+        except BaseException:
+            self.is_doubtful = True
+            raise
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Hold the writes to come back, once those under way have ended."""
+        async with self.turn:
+            await self._empty.wait()
+            yield
