@@ -21,7 +21,10 @@ from wa_core.storage import (
 )
 from wa_core.storage.medium import is_in_memory
 
+from wa_engine_file.contents import Contents, MemoryContents
 from wa_engine_file.disk import Disk
+from wa_engine_file.diskcontents import DiskContents
+from wa_engine_file.doctoring import remove_folder, scratch_folder
 from wa_engine_file.engine import CLAIMS, MAX_VALUE, FileEngine
 from wa_engine_file.faults import file_errors
 from wa_engine_file.keys import CONTROL, Spelling
@@ -34,7 +37,6 @@ from wa_engine_file.places import (
     sessions_in,
 )
 from wa_engine_file.reader import FileReader, Watch
-from wa_engine_file.scratch import remove_folder, scratch_folder
 from wa_engine_file.store import Store
 
 _log = logging.getLogger(__name__)

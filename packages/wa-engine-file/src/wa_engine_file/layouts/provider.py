@@ -22,6 +22,7 @@ from wa_core.storage import (
 
 from wa_engine_file import keys
 from wa_engine_file.disk import Disk
+from wa_engine_file.doctoring import remove_folder, scratch_folder
 from wa_engine_file.faults import file_errors
 from wa_engine_file.layouts.arcaelas import NestedFolder, ThreeMethodFolder
 from wa_engine_file.layouts.baileys import BaileysFolder
@@ -32,7 +33,6 @@ from wa_engine_file.layouts.layout import Layout
 from wa_engine_file.lock import WriterLock
 from wa_engine_file.places import folds_names
 from wa_engine_file.provider import durability_of
-from wa_engine_file.scratch import remove_folder, scratch_folder
 
 _SIGNS = {
     "creds.json": "baileys:DIR",
