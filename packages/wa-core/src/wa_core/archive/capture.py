@@ -36,6 +36,7 @@ async def capture(
     hold: Hold = nothing_held,
     cost: Cost = STRONG,
     heard: Callable[[int], None] = unheard,
+    now: Callable[[], float] = time.time,
 ) -> Proof:
     """Write the session of an open engine to `path`, as it was at one moment.
 
@@ -48,12 +49,12 @@ async def capture(
         await seen.begin()
         for _ in range(ROUNDS):
             await seen.choose()
-            now = replace(about, taken_at=time.time_ns() // 1000)
+            told = replace(about, taken_at=int(now() * 1e6))
             with await off_loop(lambda: Staging(folder)) as second:
                 await seen.look_again(second)
                 doubtful: set[str] = set()
                 entries = seen.entries(second, doubtful)
-                digest = await write(entries, path, secret, now, cost=cost, doubtful=doubtful)
+                digest = await write(entries, path, secret, told, cost=cost, doubtful=doubtful)
             if digest is not None:
                 return await _proven(path, secret, digest, heard)
             seen.heat(doubtful)

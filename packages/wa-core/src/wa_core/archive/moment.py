@@ -68,7 +68,9 @@ class Observation:
         self._hold = hold
         self._leaves_out = leaves_out
         self._heard = heard
-        self._has_positions = "O1" in engine.capabilities.claims
+        claims = engine.capabilities.claims
+        self._reads_at_once = "W1" in claims
+        self._has_positions = "O1" in claims and self._reads_at_once
         self._began: int | None = None
         self._hot: set[str] = set()
         self._moment = Moment()
@@ -88,6 +90,8 @@ class Observation:
                 values = await self._engine.get_many(self._hot)
                 newest = await self._newest()
                 changed = await self._changed()
+                if self._hot and not self._reads_at_once:
+                    raise UnsettledBackupError("its layout cannot be read at one moment")
                 if changed <= self._hot:
                     self._check_size(values)
                     self._moment = Moment(values, newest)

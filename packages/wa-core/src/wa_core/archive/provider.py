@@ -27,6 +27,8 @@ class ArchivePlace:
     path: str
     source: KeySource | None = field(repr=False)
     timeout: float
+    is_folder: bool
+    """It names a folder of archives."""
 
     @classmethod
     def of(cls, url: EngineUrl) -> ArchivePlace:
@@ -38,7 +40,8 @@ class ArchivePlace:
             raise InvalidUrlError("archive URL", "it names no file, as in archive:FILE")
         key = url.params.get("key")
         source = None if key is None else KeySource.parse(key, name="key")
-        return cls(os.path.abspath(url.path), source, url.timeout or TIMEOUT_S)
+        is_folder = url.path.endswith("/") or os.path.isdir(url.path)
+        return cls(os.path.abspath(url.path), source, url.timeout or TIMEOUT_S, is_folder)
 
     async def secret(self) -> Secret:
         """Fetch the key."""

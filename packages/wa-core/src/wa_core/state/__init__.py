@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from wa_core.crypto.keypair import KeyPair
 from wa_core.state.auth import AuthState
+from wa_core.state.backups import schedule_backups
 from wa_core.state.creds import (
     Account,
     AccountSettings,
@@ -47,5 +48,6 @@ __all__ = [
     "Transaction",
     "flush_on_signal",
     "new_identity",
+    "schedule_backups",
     "validate",
 ]

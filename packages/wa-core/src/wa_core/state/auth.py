@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -91,6 +91,10 @@ class AuthState:
     async def flush(self) -> None:
         """Return when every change is in the store: before anything relies on it on the wire."""
         await self._ledger.flush()
+
+    def hold(self) -> AbstractAsyncContextManager[None]:
+        """Keep what is written from now on waiting while this is entered: for a moment, no more."""
+        return self._ledger.hold()
 
     async def settle(self) -> None:
         """Find out what came of a write that nobody answered for, by writing it again.

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from wa_core.errors import (
@@ -82,6 +83,7 @@ class CommitQueue:
         self._waiting: deque[Commit] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._doubt: _Step | None = None
+        self._gate = asyncio.Lock()
 
     def submit(
         self,
@@ -111,6 +113,13 @@ class CommitQueue:
         while self._worker is not None and not self._worker.done():
             await asyncio.wait([self._worker])
 
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """Keep all batches waiting, with none in doubt, while this is entered."""
+        await self.settle()
+        async with self._gate:
+            yield
+
     def restart(self, creds: Creds, lease: Lease | None) -> None:
         """Go on from what another holder may have written; only when drained."""
         self.creds, self.lease, self._doubt = creds, lease, None
@@ -118,7 +127,8 @@ class CommitQueue:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                await self._apply(self._group())
+                async with self._gate:
+                    await self._apply(self._group())
         finally:
             # Not empty only if the task itself was cancelled: a loop that ends.
             for commit in self._waiting:

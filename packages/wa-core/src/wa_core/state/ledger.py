@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
 from wa_core.errors import (
     CorruptRecordError,
@@ -121,6 +122,11 @@ class Ledger:
         self._unsaved.forget()
         self._engine.follow(lease)
         self._queue.restart(await stored_creds(self._engine), lease)
+
+    def hold(self) -> AbstractAsyncContextManager[None]:
+        """Keep every batch waiting while this is entered."""
+        self._check_open()
+        return self._queue.hold()
 
     async def close(self) -> None:
         """Save what is unsaved, and refuse everything from then on."""
