@@ -21,9 +21,7 @@ from wa_core.storage import (
 )
 from wa_core.storage.medium import is_in_memory
 
-from wa_engine_file.contents import Contents, MemoryContents
 from wa_engine_file.disk import Disk
-from wa_engine_file.diskcontents import DiskContents
 from wa_engine_file.doctoring import remove_folder, scratch_folder
 from wa_engine_file.engine import CLAIMS, MAX_VALUE, FileEngine
 from wa_engine_file.faults import file_errors
