@@ -11,29 +11,38 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
-from wa_core.errors import EngineBusyError
+from wa_core.errors import EngineBusyError, EngineUnavailableError
 from wa_core.storage import Batch, EngineUrl
 
 from wa_conformance.bench import Bench
 from wa_conformance.probe import Probe
 from wa_conformance.target import TargetError, UrlTarget
+from wa_conformance.wakeful import awake
 
 CHUNK = 100
 TESTABLE = 2**30
 """No engine is believed to take more than what can be tried."""
 FREE_WITHIN_S = 5.0
+LONGEST_MOMENT_S = 3.0
 QUEUE_S = "60"
 """The timeout where a thousand calls wait for each other, on a disk that may be slow."""
 FOREIGN_CLOCK_US = 5_000_000
 """How far the clock of another machine may be behind this one's."""
 
 
-def moment(took: float, *, least: float = 0.3) -> str:
-    """Return a short timeout that leaves opening time enough where opening and more `took` so long.
+async def open_impatient(bench: Bench, took: float, *, least: float = 0.3) -> Probe:
+    """Open an engine with a short timeout, where opening and more `took` so long.
 
-    An engine's timeout bounds connecting too, and on a busy machine that takes its time.
+    A timeout bounds connecting too, and on a busy machine that takes its time: then it gets longer.
     """
-    return f"{max(least, min(3 * took, 3.0)):.2g}"
+    timeout = max(least, min(3 * took, LONGEST_MOMENT_S))
+    while True:
+        try:
+            return await bench.open(timeout=f"{timeout:.2g}")
+        except EngineUnavailableError:
+            if timeout > LONGEST_MOMENT_S:
+                raise
+            timeout *= 2
 
 
 def value_of(key: str) -> bytes:
@@ -124,11 +133,11 @@ def place_of(bench: Bench) -> str:
 
 async def open_when_free(bench: Bench) -> Probe:
     """Open the session as soon as nobody has it: a thread may still be busy letting go."""
-    deadline = time.monotonic() + FREE_WITHIN_S
+    deadline = awake() + FREE_WITHIN_S
     while True:
         try:
             return await bench.open()
         except EngineBusyError:
-            if time.monotonic() > deadline:
+            if awake() > deadline:
                 raise
             await asyncio.sleep(0.01)

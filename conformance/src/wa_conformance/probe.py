@@ -7,7 +7,6 @@ not hold, raise a `Violation` that shows both sides.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from textwrap import indent
@@ -19,6 +18,7 @@ from wa_core.storage.clauses import BY_ID
 
 from wa_conformance.program import Line, Program
 from wa_conformance.violation import Violation, difference, shown
+from wa_conformance.wakeful import awake_for
 
 GRACE_S = 2.0
 """How long after its own timeout an engine may take before the suite gives up on it."""
@@ -210,7 +210,7 @@ class Probe:
     async def _bounded(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
         seconds = self.engine.timeout + GRACE_S
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with awake_for(seconds) as limit:
                 return await call()
         except TimeoutError as exc:
             if not limit.expired():

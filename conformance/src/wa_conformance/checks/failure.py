@@ -25,8 +25,16 @@ from wa_core.storage import Batch, Entry, Lease
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
 from wa_conformance.corpus import HOSTILE
-from wa_conformance.filling import demand, expect_everything, fill, moment, open_when_free, over
+from wa_conformance.filling import (
+    demand,
+    expect_everything,
+    fill,
+    open_impatient,
+    open_when_free,
+    over,
+)
 from wa_conformance.probe import GRACE_S, Probe
+from wa_conformance.wakeful import awake_for
 
 LEASED_S = 1.0
 """Long enough for a slow disk to write down a lease."""
@@ -48,7 +56,7 @@ async def _silence(
     await fill(bench, writer, [f"scan/{number}" for number in range(records)])
     await writer.close()
     took = time.monotonic() - began
-    engine = await bench.open(timeout=moment(took, least=LEASED_S) if held else moment(took))
+    engine = await open_impatient(bench, took, least=LEASED_S if held else 0.3)
     lease = await engine.acquire("worker", 60) if held else None
     engine.program.gap("the backend was silenced behind the engine's back")
     await bench.hooks.stall(engine.engine)
@@ -64,10 +72,10 @@ async def _endings(engine: Probe, **calls: Call) -> dict[str, object]:
 
     async def ended(name: str, call: Call) -> object:
         try:
-            async with asyncio.timeout(limit) as patience:
+            async with awake_for(limit) as alarm:
                 return await call()
         except Exception as exc:
-            if patience.expired():
+            if alarm.expired():
                 engine.fail(f"{name} did not end within {limit:g} s")
             return exc
 
@@ -132,7 +140,7 @@ async def scans_that_have_begun_end_in_time(bench: Bench) -> None:
     writer = await bench.open()
     await fill(bench, writer, [f"scan/{number}" for number in range(600)], chunk=600)
     await writer.close()
-    engine = await bench.open(timeout=moment(time.monotonic() - began))
+    engine = await open_impatient(bench, time.monotonic() - began)
     engine.program.gap("the backend was silenced behind the engine's back")
     async with aclosing(engine.engine.scan()) as begun:
         await anext(begun)
@@ -178,13 +186,18 @@ async def the_engine_recovers(bench: Bench) -> None:
     async with _silence(bench) as (engine, _):
         await _endings(engine, **_reads(engine), apply=_writes(engine)["apply"])
     batch = Batch().put("k", b"after").put("k/2", b"3").delete("k/1")
-    for _ in range(PATIENCE):
+    await _until_answered(lambda: engine.apply(batch))
+    await _until_answered(lambda: expect_everything(engine, {"k": b"after", "k/2": b"3"}))
+
+
+async def _until_answered(call: Call) -> None:
+    for _ in range(PATIENCE - 1):
         try:
-            await engine.apply(batch)
+            await call()
         except EngineUnavailableError:
             continue
-        break
-    await expect_everything(engine, {"k": b"after", "k/2": b"3"})
+        return
+    await call()
 
 
 @check("F2", Need.STALL)

@@ -12,6 +12,7 @@ from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check, refusal
 from wa_conformance.filling import demand, expect_everything
 from wa_conformance.probe import Probe
+from wa_conformance.wakeful import awake
 
 LONG_S = 60.0
 SHORT_S = 0.2
@@ -23,12 +24,12 @@ _POLL_S = 0.01
 async def taken_over(engine: Probe, holder: str, *, within: float) -> Lease:
     """Take a lease as soon as the backend's clock lets it go: only asking tells when."""
     engine.program.gap("the check waits for the backend's clock")
-    deadline = time.monotonic() + within
+    deadline = awake() + within
     while True:
         try:
             return await engine.engine.acquire(holder, LONG_S)
         except LeaseHeldError as exc:
-            if time.monotonic() > deadline:
+            if awake() > deadline:
                 engine.fail(f"{within:g} s later the lease is still held: {exc}")
             await asyncio.sleep(_POLL_S)
 
@@ -278,13 +279,13 @@ async def an_expired_lease_writes_nothing(bench: Bench) -> None:
 async def _expired(engine: Probe, lease: Lease) -> None:
     """Wait until the backend says that the time of a lease is over."""
     engine.program.gap("the check waits for the backend's clock")
-    deadline = time.monotonic() + SHORT_S + LATE_S
+    deadline = awake() + SHORT_S + LATE_S
     while True:
         try:
             await engine.engine.apply(Batch(), fence=lease)
         except FencedError:
             return
-        if time.monotonic() > deadline:
+        if awake() > deadline:
             engine.fail(f"{LATE_S:g} s after its end a lease of {SHORT_S} s is still current")
         await asyncio.sleep(_POLL_S)
 

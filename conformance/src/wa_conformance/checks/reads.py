@@ -11,8 +11,9 @@ from wa_core.storage import Batch
 
 from wa_conformance.bench import Bench
 from wa_conformance.check import Need, check
-from wa_conformance.filling import demand, fill, moment
-from wa_conformance.probe import Probe
+from wa_conformance.filling import demand, fill, open_impatient
+from wa_conformance.probe import GRACE_S, Probe
+from wa_conformance.wakeful import awake_for
 
 
 @check("G1")
@@ -171,7 +172,7 @@ async def _silent(bench: Bench) -> Probe:
     writer = await bench.open()
     await writer.set("k", b"written before")
     await writer.close()
-    engine = await bench.open(timeout=moment(time.monotonic() - began))
+    engine = await open_impatient(bench, time.monotonic() - began)
     engine.program.gap("the backend was silenced behind the engine's back")
     await bench.hooks.stall(engine.engine)
     return engine
@@ -186,7 +187,7 @@ async def _expect_unavailable(engine: Probe, call: Callable[[], Awaitable[object
 async def _unless_unavailable(engine: Probe, call: Callable[[], Awaitable[object]]) -> object:
     """Return what the call returns, an absence as a word; None when it raised as it must."""
     try:
-        async with asyncio.timeout(engine.engine.timeout + 2):
+        async with awake_for(engine.engine.timeout + GRACE_S):
             found = await call()
     except EngineUnavailableError:
         return None

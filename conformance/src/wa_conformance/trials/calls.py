@@ -6,7 +6,6 @@ Any other end is a violation, whatever it was that broke [F1, F2, G3].
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -15,6 +14,7 @@ from wa_core.errors import EngineUnavailableError, WaError
 from wa_core.storage.engine import DEFAULT_TIMEOUT_S
 
 from wa_conformance.violation import Violation
+from wa_conformance.wakeful import awake, awake_for
 
 SLACK_S = 1.0
 """What a busy machine may add to a timeout."""
@@ -37,10 +37,10 @@ class Caller:
         self, what: str, call: Callable[[], Awaitable[T]], *, timeout: float | None = None
     ) -> T:
         """Call; what is raised is `EngineUnavailableError` or a `Violation`."""
-        began, limit_s = time.monotonic(), (timeout or self._timeout) + SLACK_S
+        began, limit_s = awake(), (timeout or self._timeout) + SLACK_S
         self.tally["calls"] += 1
         try:
-            async with asyncio.timeout(limit_s):
+            async with awake_for(limit_s):
                 return await call()
         except TimeoutError as exc:
             raise Violation("F1", f"{what} {self._not_in_time(began)}") from exc
@@ -66,20 +66,20 @@ class Caller:
         self, what: str, call: Callable[[], Awaitable[T]], *, timeout: float | None = None
     ) -> T:
         """Call again after each `EngineUnavailableError`, as the contract lets a caller do [W3]."""
-        gives_up = time.monotonic() + self._patience_s
+        gives_up = awake() + self._patience_s
         while True:
             try:
                 return await self.once(what, call, timeout=timeout)
             except EngineUnavailableError as exc:
-                if time.monotonic() > gives_up:
+                if awake() > gives_up:
                     message = f"{what}: no answer although the server is back: {exc}"
                     raise Violation("G3", message) from exc
             await asyncio.sleep(PAUSE_S)
 
     def _expect_in_time(self, what: str, began: float, limit_s: float) -> None:
-        if time.monotonic() - began > limit_s:
+        if awake() - began > limit_s:
             raise Violation("F1", f"{what} {self._not_in_time(began)}")
 
     def _not_in_time(self, began: float) -> str:
-        took = time.monotonic() - began
+        took = awake() - began
         return f"took {took:.2f} s, and the timeout is {self._timeout:g} s"
