@@ -85,16 +85,24 @@ class Keeper:
         await self.for_writing(lease)
         self._sure_of = lease.epoch
 
-    async def relocked(self, source: KeySource, cost: Cost) -> Lock:
-        """Derive a new key-encryption key from another secret."""
+    async def newest(self) -> Keys:
+        """Return the keys as they are in the store now."""
+        await self.reload()
+        assert self.keys is not None
+        return self.keys
+
+    async def lock_for(self, source: KeySource, cost: Cost) -> Lock:
+        """Derive a key-encryption key that no head has yet."""
         return await _off_the_loop(await source.load(), None, cost)
 
     async def replace(self, keys: Keys, fence: Lease | None, *, lock: Lock | None = None) -> None:
         """Write another head in one step; without `lock`, under the same key-encryption key."""
-        lock = await self._lock_now() if lock is None else lock
-        data = keys.locked(lock).to_bytes()
-        await self._put(data, fence)
-        self._set(data, lock, keys)
+        # Nobody may read the old head before this and take it for news after it.
+        async with self._busy:
+            lock = await self._lock_now() if lock is None else lock
+            data = keys.locked(lock).to_bytes()
+            await self._put(data, fence)
+            self._set(data, lock, keys)
 
     async def clear(self) -> None:
         """Remove everything but the head, which others may have in memory."""
@@ -137,7 +145,7 @@ class Keeper:
             if await self._inner.list(limit=1):
                 raise UnsealedStoreError
             if self._first is None:
-                self._lock = await _off_the_loop(await self.source.load(), None, self._cost)
+                self._lock = await self.lock_for(self.source, self._cost)
                 self._first = Keys.fresh().locked(self._lock).to_bytes()
             data = self._first
             await self._put(data, fence)

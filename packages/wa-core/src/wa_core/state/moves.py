@@ -20,12 +20,14 @@ from typing import Any
 from wa_core.errors import (
     CorruptRecordError,
     LeaseHeldError,
+    SealedStoreError,
     SessionArrivingError,
     SessionLeavingError,
     SessionMovedError,
     StoreVersionError,
     WaError,
 )
+from wa_core.seal.head import HEAD_KEY
 from wa_core.storage import Batch, Engine, Lease, open_engine
 from wa_core.storage.layouts import CREDS
 
@@ -121,8 +123,14 @@ def _of_fields(found: dict[str, Any]) -> Move:
 
 
 async def get_move(engine: Engine) -> Move | None:
-    """Read the marker of a store; None where no move touches it."""
-    data = await engine.get(MOVE_KEY)
+    """Read the marker of a store; None where no move touches it.
+
+    Behind a seal the marker is sealed, too, and whoever has no key knows nothing of moves.
+    """
+    found = await engine.get_many((MOVE_KEY, HEAD_KEY))
+    if HEAD_KEY in found:
+        raise SealedStoreError
+    data = found.get(MOVE_KEY)
     return None if data is None else Move.from_bytes(data)
 
 
