@@ -1,4 +1,4 @@
-"""A batch in somebody else's folder: cut off anywhere, the next writer makes it whole."""
+"""A batch in somebody else's folder: cut off anywhere, whoever opens it next makes it whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from wa_core.errors import CorruptRecordError, UnsupportedError
-from wa_core.storage import Batch
+from wa_core.storage import Batch, open_engine
 from wa_core.storage.layouts import CREDS, dumps, key_of
 from wa_engine_file.disk import Disk
 from wa_engine_file.layouts.arcaelas import NestedFolder, ThreeMethodFolder
@@ -130,6 +130,30 @@ def test_what_the_other_library_wrote_after_the_crash_is_left_to_it(tmp_path: Pa
     folder = opened(Disk(), tmp_path, BaileysFolder())
 
     assert contents(folder) == {CREDS: OLD, key_of("pre-key", "2"): OLD}
+
+
+async def read_creds(folder: Path) -> bytes | None:
+    async with await open_engine(f"baileys:{folder}", read_only=True) as engine:
+        return await engine.get(CREDS)
+
+
+async def test_who_only_reads_finds_a_batch_that_a_killed_writer_had_decided(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "creds.json").write_bytes(OLD)
+    noted(tmp_path, [("0.new", "pre-key-1.json"), (None, "creds.json")])
+
+    assert await read_creds(tmp_path) is None
+
+    assert sorted(os.listdir(tmp_path)) == [".wa-layout", "pre-key-1.json"]
+
+
+async def test_who_reads_leaves_a_batch_to_a_writer_that_lives(tmp_path: Path) -> None:
+    async with await open_engine(f"baileys:{tmp_path}") as writer:
+        await writer.set(CREDS, OLD)
+        (tmp_path / ".wa-layout" / "commit.json").write_text('{"steps": [[null, "creds.json"]]}')
+
+        assert await read_creds(tmp_path) == OLD
 
 
 @pytest.mark.parametrize(

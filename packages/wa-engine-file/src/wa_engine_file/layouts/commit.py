@@ -1,9 +1,9 @@
 """Several files as one step, as far as a folder without a journal allows.
 
 The new files are written first, under names of our own, and then a note of what shall become of
-them. Once the note is there the step is decided: whoever opens the folder for writing after a
-crash finishes it. The other library does not read the note; it may find a part, and what it has
-written since is left to it.
+them. Once the note is there the step is decided: whoever opens the folder with us after a crash
+finishes it. The other library does not read the note; it may find a part, and what it has written
+since is left to it.
 """
 
 from __future__ import annotations
@@ -62,9 +62,14 @@ class Commits:
         self._take(planned)
         self._clean = True
 
+    @property
+    def is_noted(self) -> bool:
+        """Tell whether there is a note."""
+        return os.path.lexists(f"{self._base}/{NOTE}")
+
     def finish(self) -> None:
         """Take the steps that a killed writer has left, and drop what it had not decided."""
-        if os.path.lexists(f"{self._base}/{NOTE}"):
+        if self.is_noted:
             left = self._noted()
             written = os.lstat(f"{self._base}/{NOTE}").st_ctime_ns
             self._take([step for step in left if not self._is_newer(step[1], written)])

@@ -6,12 +6,13 @@ is no lease: the library in Node takes none.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import Self, TypeVar
 
-from wa_core.errors import UnsupportedError
+from wa_core.errors import EngineBusyError, UnsupportedError
 from wa_core.storage import (
     DEFAULT_TIMEOUT_S,
     FULL,
@@ -33,6 +34,8 @@ SCAN_CHUNK = 64
 CLAIMS = FULL - {"K1", "K2", "K3", "V1", "G2", "W1", "C4", "O6", "L1", "L2", "L3", "N3"}
 """Not any key nor any value, not without a checksum, not atomic, no lease, no index, no version."""
 
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 T = TypeVar("T")
 
 
@@ -44,8 +47,9 @@ class FolderEngine(Engine):
     def __init__(
         self,
         folder: Folder,
-        lock: Callable[[], WriterLock] | None,
+        lock: Callable[[], WriterLock],
         *,
+        read_only: bool = False,
         durability: Durability,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> None:
@@ -53,7 +57,7 @@ class FolderEngine(Engine):
             durability=durability,
             shared=False,
             max_value=MAX_VALUE,
-            read_only=lock is None,
+            read_only=read_only,
             claims=CLAIMS,
         )
         super().__init__(promised, timeout=timeout)
@@ -72,12 +76,33 @@ class FolderEngine(Engine):
 
     async def open(self) -> Self:
         """Become the one writer of ours, if the folder is there; else the first write does [X2]."""
-        if not self.capabilities.read_only and os.path.isdir(self.folder.base):
-            await self._in_time(self._run(self._prepare))
+        if os.path.isdir(self.folder.base):
+            work = self._finish if self.capabilities.read_only else self._prepare
+            await self._in_time(self._run(work))
         return self
 
+    def _finish(self) -> None:
+        """Finish a batch that a killed writer had decided, or readers would not know of it yet.
+
+        A live writer does so itself, and who may not write sees the files as they are.
+        """
+        if not self.folder.is_unfinished:
+            return
+        try:
+            lock = self._take_lock()
+        except EngineBusyError:
+            return
+        except OSError as exc:
+            if exc.errno in _NOT_ALLOWED:
+                return
+            raise
+        try:
+            self.folder.recover()
+        finally:
+            lock.release()
+
     def _prepare(self) -> None:
-        if self._lock is None and self._take_lock is not None:
+        if self._lock is None:
             lock = self._take_lock()
             try:
                 self.folder.recover()

@@ -32,6 +32,11 @@ class Folder:
         self._clock = PositionClock()
         self._commits = Commits(disk, base, self._is_ours, synced=synced)
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Tell whether a batch is decided and not yet made true, by a writer that lives or not."""
+        return self._commits.is_noted
+
     def recover(self) -> None:
         """Finish what a killed writer has left; before the first write."""
         self._commits.finish()

@@ -104,7 +104,8 @@ class FolderProvider(Provider):
 
         return FolderEngine(
             folder,
-            None if read_only else lock,
+            lock,
+            read_only=read_only,
             durability=durability,
             timeout=url.timeout or DEFAULT_TIMEOUT_S,
         )
