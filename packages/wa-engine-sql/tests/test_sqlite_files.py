@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ from wa_core.errors import (
     StoreVersionError,
 )
 from wa_core.storage import Durability, EngineUrl, list_sessions, open_engine
+from wa_engine_sql import sqlite_file
 from wa_engine_sql.provider import SqlProvider
 from wa_engine_sql.sqlite_url import sqlite_path
 
@@ -206,3 +208,68 @@ async def test_a_reader_that_is_there_already_outlives_a_write_that_is_cut_off(
         await cut_off(path)
 
         assert await engine.get("session/creds") == WHOLE
+
+
+@pytest.mark.parametrize("size", [0, 1, 511])
+async def test_a_file_without_a_page_is_refused_and_left_alone(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "wa.db"
+    path.write_bytes(b"S" * size)
+    (tmp_path / "wa.db-wal").write_bytes(b"everything")
+
+    for read_only in (False, True):
+        with pytest.raises(StorageError, match="restore it"):
+            await open_engine(f"sqlite:{path}", read_only=read_only)
+
+    assert path.read_bytes() == b"S" * size
+    assert (tmp_path / "wa.db-wal").read_bytes() == b"everything"
+
+
+async def test_a_file_cut_within_a_page_is_refused_unless_a_log_may_hold_the_rest(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "wa.db"
+    async with await open_engine(f"sqlite:{path}") as engine:
+        await engine.set("k", b"1")
+        # Not by opening it: that would end the locks which the engine has on it.
+        os.truncate(path, path.stat().st_size + 100)
+        async with await open_engine(f"sqlite:{path}#other") as other:
+            await other.set("k", b"2")
+
+    path.write_bytes(path.read_bytes()[:-100])
+
+    with pytest.raises(StorageError, match="middle of a page"):
+        await open_engine(f"sqlite:{path}")
+
+
+def test_of_two_who_make_a_file_one_makes_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "wa.db")
+    sqlite_file.make_private(path)
+    page = Path(path).read_bytes()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("CREATE TABLE mine (x)")
+
+    sqlite_file.make_private(path)
+
+    assert os.listdir(tmp_path) == ["wa.db"]
+    assert page[:16] == b"SQLite format 3\0"
+    assert b"CREATE TABLE mine" in Path(path).read_bytes()
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_a_file_is_made_where_none_can_have_two_names(
+    tmp_path: Path, overtaken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "wa.db"
+
+    def refuse(*_: object) -> None:
+        if overtaken:
+            path.write_bytes(b"of another")
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    sqlite_file.make_private(str(path))
+
+    assert os.listdir(tmp_path) == ["wa.db"]
+    assert path.read_bytes()[:6] == (b"of ano" if overtaken else b"SQLite")
+    assert overtaken or path.stat().st_mode & 0o777 == 0o600

@@ -29,6 +29,7 @@ from wa_engine_sql import sqlite_rows, sqlite_schema
 from wa_engine_sql.change import Change
 from wa_engine_sql.dialect import Line, Row, Settings
 from wa_engine_sql.promise import Weakness, promised
+from wa_engine_sql.sqlite_file import check_not_cut
 from wa_engine_sql.sqlite_rows import Abandoned
 
 T = TypeVar("T")
@@ -136,6 +137,9 @@ class SqliteDialect:
     async def durability(self, line: Line) -> Durability:
         """Return what `synchronous` and the file system give."""
         path, mode, level = await self._run(line, lambda db, _: sqlite_schema.facts(db))
+        if path:
+            page = await self._run(line, lambda db, _: _pragma(db, "page_size"))
+            check_not_cut(path, page)
         if path and mode not in _JOURNALS:
             raise EngineConfigError(f"journal_mode={mode}", "set it to WAL: a crash would ruin it")
         return promised(self._settings.durability, self._weaknesses(path, level))

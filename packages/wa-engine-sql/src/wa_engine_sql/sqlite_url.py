@@ -17,6 +17,7 @@ from wa_core.storage import Durability, EngineUrl
 
 from wa_engine_sql.dialect import Settings
 from wa_engine_sql.lines import Connect
+from wa_engine_sql.sqlite_file import check_not_lost, make_private
 
 
 def engine_for(url: EngineUrl, settings: Settings) -> AsyncEngine:
@@ -51,9 +52,10 @@ def _file(url: EngineUrl, settings: Settings) -> str:
         raise EngineConfigError("durability", "sqlite: offers power and process")
     path = sqlite_path(url)
     if not settings.read_only:
-        _make_private(path)
+        make_private(path)
     elif not os.path.exists(path):
         raise EngineConfigError("nothing to read", "there is no such file: check the path")
+    check_not_lost(path)
     return f"file:{quote(os.fsencode(path))}"
 
 
@@ -65,14 +67,3 @@ def sqlite_path(url: EngineUrl) -> str:
     if path.startswith(":memory:"):
         raise EngineConfigError("sqlite::memory:", "for a session in memory use memory:")
     return os.path.abspath(os.path.expanduser(path))
-
-
-def _make_private(path: str) -> None:
-    """Make the file ours alone before SQLite makes it for everybody; it copies the mode."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        return
-    except OSError as exc:
-        name = type(exc).__name__
-        raise EngineConfigError("the file cannot be made", f"check its folder ({name})") from exc
