@@ -53,6 +53,17 @@ async def complete(engine: Engine) -> None:
         await own()
 
 
+async def most_bytes(engine: Engine) -> int:
+    """Return what no value is larger than: the store's largest one, if it knows, or its limit.
+
+    An engine that knows without reading has `largest_value()`. What a wrapper stores is no smaller
+    than what it was given.
+    """
+    ask = _own(engine, "largest_value")
+    largest: int | None = None if ask is None else await ask()
+    return engine.capabilities.max_value if largest is None else largest
+
+
 class Likeness:
     """When two stores count as holding the same."""
 

@@ -10,6 +10,7 @@ from wa_core.storage import (
     EngineUrl,
     lasting_url,
     open_engine,
+    thrifty_url,
     without_secrets,
 )
 
@@ -26,8 +27,8 @@ class Side:
             raise UsageError("wa-migrate marks both sides: leave out readonly=1")
 
     async def open(self, *, read_only: bool = False) -> Engine:
-        """Open the store over connections of its own."""
-        return await open_engine(self.url, read_only=read_only)
+        """Open the store over connections of its own, however large it is in little memory."""
+        return await open_engine(thrifty_url(self.url), read_only=read_only)
 
     @property
     def record(self) -> str:

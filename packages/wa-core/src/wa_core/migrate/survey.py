@@ -10,6 +10,7 @@ from wa_core.migrate.layout import (
     check_holds,
     is_still,
     keeps_positions,
+    most_bytes,
     reads_marker,
 )
 from wa_core.migrate.policy import OnConflict
@@ -57,8 +58,7 @@ async def check_readable(source: Engine, scope: Scope, listener: Listener) -> No
 
 async def check_fits(source: Engine, target: Engine, scope: Scope, listener: Listener) -> None:
     """Raise `TargetUnfitError` if the target has no place for a record of the source."""
-    room = target.capabilities.max_value >= source.capabilities.max_value
-    if room and reads_marker(target):
+    if reads_marker(target) and target.capabilities.max_value >= await most_bytes(source):
         return
     nests = "K3" in target.capabilities.claims or "K3" not in source.capabilities.claims
     done, total = 0, await scope.count(source)

@@ -25,6 +25,7 @@ from wa_core.storage.registry import (
     lasting_url,
     list_sessions,
     open_engine,
+    thrifty_url,
 )
 from wa_core.storage.three_method import ThreeMethodEngine
 from wa_core.storage.traced import OperationStats, TracedEngine
@@ -76,5 +77,6 @@ __all__ = [
     "lasting_url",
     "list_sessions",
     "open_engine",
+    "thrifty_url",
     "without_secrets",
 ]

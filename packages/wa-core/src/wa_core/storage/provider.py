@@ -6,6 +6,8 @@ And under `wa.wrappers` what can stand in front of any engine.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from wa_core.storage.capabilities import Capabilities
@@ -22,6 +24,10 @@ class Provider(ABC):
 
     best: ClassVar[Capabilities | None] = None
     """What its engines promise where the backend is set up for the most; None: open one to know."""
+
+    thrifty: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Parameters with which an engine takes the same memory for a session of any size: for programs
+    that go through all of it once, where a URL does not say otherwise."""
 
     @abstractmethod
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:

@@ -84,6 +84,12 @@ def lasting_url(text: str) -> str:
     return without_secrets(text if located is parsed else located.reveal())
 
 
+def thrifty_url(text: str) -> EngineUrl:
+    """Read a URL so that its engine takes little memory, unless the URL says how it is opened."""
+    parsed = EngineUrl.parse(text)
+    return parsed.with_params({**provider_for(parsed.scheme).thrifty, **parsed.params})
+
+
 def installed_schemes() -> tuple[str, ...]:
     """Name the URL schemes that the installed packages offer."""
     return tuple(sorted(_installed()))
