@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from file_bench.disks import FaultyDisk
 from hypothesis import given
 from hypothesis import strategies as st
 from wa_core.errors import CorruptRecordError, StoreVersionError
-from wa_engine_file.change import Facts
+from wa_engine_file.change import Facts, Known
+from wa_engine_file.contents import MemoryContents
 from wa_engine_file.disk import Disk
 from wa_engine_file.keys import Spelling
-from wa_engine_file.manifest import Covered, Manifest, ManifestFile, block, head, parse
+from wa_engine_file.manifest import Covered, Manifest, ManifestFile, block, head, read_manifest
 
 FIRST = head(Spelling.PLAIN, b"0123456789abcdef")
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -25,11 +27,17 @@ blocks = st.lists(st.dictionaries(names, facts, max_size=5), min_size=1, max_siz
 
 
 def written(*bodies: dict[str, Facts | None]) -> bytes:
-    parts = [
-        block(FIRST, body.items(), Covered(number, number + 10, number + 20, number + 30))
-        for number, body in enumerate(bodies)
-    ]
-    return FIRST + b"".join(parts)
+    data = FIRST
+    for number, body in enumerate(bodies):
+        covered = Covered(number, number + 10, number + 20, number + 30)
+        data += b"".join(block(FIRST, body.items(), covered))
+    return data
+
+
+def parse(data: bytes) -> tuple[Manifest, dict[str, Known]]:
+    contents = MemoryContents()
+    found = read_manifest(BytesIO(data), contents)
+    return found, dict(contents.everything())
 
 
 ONE: dict[str, Facts | None] = {"a": Facts(5, 1, 17), "b": Facts(6, 2, 18)}
@@ -45,11 +53,9 @@ def test_what_was_written_is_read_back_with_the_last_word_on_each_key(
     for body in bodies:
         said |= body
 
-    found = parse(written(*bodies))
+    found, known = parse(written(*bodies))
 
-    kept = {key for key, known in said.items() if known is not None}
-    assert found.positions.keys() == kept
-    assert {key: found.facts(key) for key in kept} == {key: said[key] for key in kept}
+    assert known == {key: facts for key, facts in said.items() if facts is not None}
     assert found.covered.seq == len(bodies) - 1
     assert found.length == len(written(*bodies))
 
@@ -59,10 +65,10 @@ def test_a_last_block_cut_at_any_byte_does_not_count() -> None:
     last = written(ONE, TWO, THREE)[len(whole) :]
 
     for cut in range(len(last)):
-        found = parse(whole + last[:cut])
+        found, known = parse(whole + last[:cut])
         assert found.covered.seq == 1
         assert found.length == len(whole)
-        assert found.positions == {"b": 6, "c": 7}
+        assert known == {"b": ONE["b"], "c": TWO["c"]}
 
 
 def test_a_last_block_that_lost_its_beginning_does_not_count() -> None:
@@ -70,7 +76,8 @@ def test_a_last_block_that_lost_its_beginning_does_not_count() -> None:
     last = written(ONE, TWO, THREE)[len(whole) :]
 
     for lost in range(1, len(last)):
-        assert parse(whole + bytes(lost) + last[lost:]).covered.seq == 1
+        found, _ = parse(whole + bytes(lost) + last[lost:])
+        assert found.covered.seq == 1
 
 
 @pytest.mark.parametrize("flipped", [1, 2, 0x10, 0x80])
@@ -83,7 +90,7 @@ def test_nothing_at_or_behind_damage_counts(flipped: int) -> None:
         damaged[at] ^= flipped
         before = sum(end <= at for end in ends)
         try:
-            found = parse(bytes(damaged))
+            found, _ = parse(bytes(damaged))
         except (CorruptRecordError, StoreVersionError):
             continue
         assert before > 0
@@ -97,7 +104,8 @@ def test_damage_to_the_last_block_takes_nothing_but_that_block(flipped: int) -> 
     for at in range(safe, len(data)):
         damaged = bytearray(data)
         damaged[at] ^= flipped
-        assert parse(bytes(damaged)).covered.seq == 1
+        found, _ = parse(bytes(damaged))
+        assert found.covered.seq == 1
 
 
 @pytest.mark.parametrize("length", range(0, len(FIRST) + 3))
@@ -115,8 +123,8 @@ def test_a_manifest_of_a_newer_version_is_refused() -> None:
 
 def test_compaction_keeps_what_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wa_engine_file.manifest, "COMPACT_FROM", 10)
-    file = ManifestFile(Disk(), str(tmp_path), synced=False)
-    file.begin(Manifest(Spelling.SAFE, b"s" * 16))
+    file = ManifestFile(Disk(), str(tmp_path), synced=False, empty=MemoryContents)
+    file.begin(Manifest(Spelling.SAFE, b"s" * 16), MemoryContents())
     sizes = []
 
     for number in range(1, 100):
@@ -124,18 +132,17 @@ def test_compaction_keeps_what_counts(tmp_path: Path, monkeypatch: pytest.Monkey
         sizes.append((tmp_path / "manifest").stat().st_size)
     file.close()
 
-    found = parse((tmp_path / "manifest").read_bytes())
+    found, known = parse((tmp_path / "manifest").read_bytes())
     assert max(sizes) < 1500
-    assert found.positions == {"a": 99}
-    assert found.facts("a") == Facts(99, 1, 2)
+    assert known == {"a": Facts(99, 1, 2)}
     assert (found.covered, found.spelling) == (Covered(99, 1, 2, 3), Spelling.SAFE)
     assert os.listdir(tmp_path) == ["manifest"]
 
 
 def test_a_block_that_could_not_be_synced_is_taken_back(tmp_path: Path) -> None:
     disk = FaultyDisk(lambda: OSError(errno.EIO, "sync"), lasting=False, short=False)
-    file = ManifestFile(disk, str(tmp_path), synced=True)
-    file.begin(Manifest(Spelling.PLAIN, b"s" * 16))
+    file = ManifestFile(disk, str(tmp_path), synced=True, empty=MemoryContents)
+    file.begin(Manifest(Spelling.PLAIN, b"s" * 16), MemoryContents())
     before = (tmp_path / "manifest").read_bytes()
     disk.break_at(2)
 

@@ -98,7 +98,7 @@ def read_beside(base: str, write: Callable[[], None]) -> list[int]:
                 raise AssertionError(str(exc)) from exc
             continue
         assert len(found) == len(KEYS)
-        values = set(found.values())
+        values = {entry.value for entry in found}
         assert len(values) == 1
         seen.append(int(values.pop()))
     writer.join()
@@ -160,9 +160,9 @@ def test_a_reader_of_a_crashed_store_reads_right_and_writes_nothing(tmp_path: Pa
     before = tree_of(tmp_path)
 
     watch = Watch(Disk(), str(tmp_path))
-    values = watch.read(watch.contents.index.page())
+    found = watch.read(watch.contents.index.page())
 
-    assert values == {key: value for key, (value, _) in model.state.items()}
+    assert {entry.key: (entry.value, entry.at) for entry in found} == model.state
     assert tree_of(tmp_path) == before
 
 

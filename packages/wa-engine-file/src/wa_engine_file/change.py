@@ -23,6 +23,15 @@ class Facts(NamedTuple):
         return len(value) == self.size and zlib.crc32(value) == self.crc
 
 
+Known = Facts | int
+"""What is recorded of a value; of one that somebody else wrote, its position alone."""
+
+
+def position_of(known: Known) -> int:
+    """Return where a key stands."""
+    return known if isinstance(known, int) else known.at
+
+
 def facts_of(value: bytes, at: int) -> Facts:
     """Take the facts of a value."""
     return Facts(at, len(value), zlib.crc32(value))
@@ -60,7 +69,7 @@ class Moved:
     key: str
     source: str
     """The path it has now."""
-    at: int
+    known: Known
 
 
 @dataclass(slots=True)

@@ -87,8 +87,8 @@ class Commits:
             group = self._take()
             try:
                 change, members = self._plan(group)
-            except MemoryError:
-                self._fail(group, EngineUnavailableError("out of memory"))
+            except (MemoryError, EngineUnavailableError) as exc:
+                self._fail(group, EngineUnavailableError(str(exc) or "out of memory"))
                 continue
             if not self._store.would_write(change):
                 self._finish(change, members)
@@ -127,7 +127,7 @@ class Commits:
             members.append(waiting)
         change = plan.change()
         change.epoch = leases.epoch
-        place(change, contents.index, self._store.spelling)
+        place(change, contents, self._store.spelling)
         return change, members
 
     def _fits_inline(self, change: Change, members: list[Waiting]) -> bool:

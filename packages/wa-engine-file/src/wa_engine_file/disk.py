@@ -13,6 +13,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import BinaryIO
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -44,6 +45,10 @@ class Disk:
             return data
         finally:
             os.close(handle)
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading piece by piece."""
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
 
     def create(self, path: str, data: bytes, at: int) -> None:
         """Write a file that is not there yet, with the modification time `at` in microseconds."""

@@ -8,7 +8,8 @@ write becomes true and `commits` for their order.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from itertools import islice
 from typing import TypeVar
 
@@ -25,14 +26,17 @@ from wa_core.storage import (
     Operation,
 )
 
+from wa_engine_file.change import Known
 from wa_engine_file.commits import Commits
+from wa_engine_file.contents import Contents
 from wa_engine_file.lock import WriterLock
 from wa_engine_file.store import Store
-from wa_engine_file.survey import Contents
 from wa_engine_file.worker import Worker
 
 MAX_VALUE = 64 * 1024 * 1024
-SCAN_CHUNK = 64
+SCAN_KEYS = 512
+SCAN_BYTES = 1024 * 1024
+"""What a scan reads at once, the last value left aside; one of unknown size counts as a part."""
 CLAIMS = FULL | {"Y1"}
 
 T = TypeVar("T")
@@ -76,15 +80,21 @@ class FileEngine(Engine):
         self._worker.submit(until.wait)
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        contents = self._store.contents
-        wanted = keys if self._commits.busy else [key for key in keys if key in contents.index]
-        if not wanted:
-            return {}
-        read = self._store.read
-        values = await self._worker.submit(lambda: [read(key) for key in wanted])
-        # The answer is as old as the index is now: both are behind the same last commit.
-        pairs = zip(wanted, values, strict=True)
-        return {key: proven(contents, key, value) for key, value in pairs if key in contents.index}
+        known = self._store.contents.known(keys)
+        found = await self._read(keys if self._commits.busy else list(known), known)
+        return {entry.key: entry.value for entry in found}
+
+    async def _read(self, keys: Sequence[str], known: Mapping[str, Known]) -> list[Entry]:
+        """Read the values of those keys that are present; `known` is what contents say now."""
+        if not keys:
+            return []
+        contents, turn = self._store.contents, self._store.contents.turn
+        values = await self._worker.submit(lambda: self._store.read_all(keys))
+        # The answer is as old as the contents are now: both are behind the same last commit.
+        if contents.turn != turn:
+            known = contents.known(keys)
+        pairs = zip(keys, values, strict=True)
+        return [proven(key, value, known[key]) for key, value in pairs if key in known]
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
         await self._commits.submit(operations, fence)
@@ -96,13 +106,21 @@ class FileEngine(Engine):
         return self._store.contents.index.count(prefix)
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
-        index, after = self._store.contents.index, None
-        while chunk := list(islice(index.keys(prefix, after=after), SCAN_CHUNK)):
-            for key, value in (await self._get_many(chunk)).items():
-                position = index.position(key)
-                if position is not None:
-                    yield Entry(key, value, position)
-            after = chunk[-1]
+        async with aclosing(self._scan_many(prefix)) as portions:
+            async for entries in portions:
+                for entry in entries:
+                    yield entry
+
+    async def _scan_many(self, prefix: str) -> AsyncGenerator[Sequence[Entry], None]:
+        contents, after = self._store.contents, None
+        while known := portion(contents, prefix, after):
+            keys = list(known)
+            yield await self._read(keys, known)
+            after = keys[-1]
+
+    async def largest_value(self) -> int | None:
+        """Return the size of the largest value without reading any; None where that is unknown."""
+        return self._store.contents.largest()
 
     async def _acquire(self, holder: str, ttl: float) -> int:
         epoch = self._store.leases.grant(holder, ttl)
@@ -144,13 +162,25 @@ class FileEngine(Engine):
             self._lock.release()
 
 
-def proven(contents: Contents, key: str, value: bytes | None) -> bytes:
-    """Return a value that is what was written, or raise [G2]."""
+def portion(contents: Contents, prefix: str, after: str | None) -> dict[str, Known]:
+    """Choose what a scan reads next: many small values, or few large ones [S1]."""
+    found = contents.span(prefix, after=after, limit=SCAN_KEYS)
+    size = 0
+    for number, known in enumerate(found.values(), start=1):
+        size += SCAN_BYTES // 16 if isinstance(known, int) else known.size
+        if size >= SCAN_BYTES:
+            return dict(islice(found.items(), number))
+    return found
+
+
+def proven(key: str, value: bytes | None, known: Known) -> Entry:
+    """Return a record whose value is what was written, or raise [G2]."""
     if value is None:
         raise CorruptRecordError(key, "its file is gone")
-    facts = contents.facts(key)
-    if facts is not None and not facts.match(value):
+    if isinstance(known, int):
+        return Entry(key, value, known)
+    if not known.match(value):
         raise CorruptRecordError(
             key, "its file is not what was written (if another program did it, see ?adopt=1)"
         )
-    return value
+    return Entry(key, value, known.at)

@@ -3,32 +3,33 @@
 The idea: a text file that grows by blocks. A line is a key with its position, size and checksum,
 or with nothing when the key is gone; a block ends in a line with its own checksum and the number
 of the last commit it covers. A block that was cut off by a crash does not count: the journal
-still holds what it said.
+still holds what it said. It is read and written in pieces, for it may be large.
 """
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import BinaryIO
 
 from wa_core.errors import CorruptRecordError, StoreVersionError
 
-from wa_engine_file.change import Facts
+from wa_engine_file.change import Facts, Known
+from wa_engine_file.contents import Contents
 from wa_engine_file.disk import Disk
 from wa_engine_file.keys import Spelling
+from wa_engine_file.lines import line
 
 NAME = "manifest"
 FORMAT = 1
-GONE = -1
 COMPACT_FROM = 4096
-
-
-Sum = str | tuple[int, int]
-"""Size and checksum of a value; from a manifest still as text, for most are never asked for, and
-empty for a value that was taken over."""
+PIECE_BYTES = 1024 * 1024
+PIECE_LINES = 4096
+_DAMAGED = "a block of it that was complete is damaged"
 
 
 @dataclass(slots=True)
@@ -43,30 +44,14 @@ class Covered:
 
 @dataclass(slots=True)
 class Manifest:
-    """The content of a manifest file."""
+    """What a manifest says beside its lines."""
 
     spelling: Spelling
     secret: bytes
     covered: Covered = field(default_factory=Covered)
-    positions: dict[str, int] = field(default_factory=dict)
-    sums: dict[str, Sum] = field(default_factory=dict)
     lines: int = 0
     length: int = 0
     """How many bytes of the file count."""
-
-    def facts(self, key: str) -> Facts | None:
-        """Return what is recorded for `key`, or None for a file that we did not write."""
-        return facts_from(self.sums.get(key), self.positions[key])
-
-
-def facts_from(known: Sum | None, at: int) -> Facts | None:
-    """Complete what is recorded of a value; None for one that somebody else wrote."""
-    if not known:
-        return None
-    if isinstance(known, str):
-        size, crc = known.split()
-        return Facts(at, int(size), int(crc, 16))
-    return Facts(at, *known)
 
 
 def head(spelling: Spelling, secret: bytes) -> bytes:
@@ -74,86 +59,114 @@ def head(spelling: Spelling, secret: bytes) -> bytes:
     return f"wa-file {FORMAT} {spelling} {secret.hex()}\n".encode()
 
 
-def block(first: bytes, facts: Iterable[tuple[str, Facts | int | None]], covered: Covered) -> bytes:
+def block(
+    first: bytes, facts: Iterable[tuple[str, Known | None]], covered: Covered
+) -> Iterator[bytes]:
     """Write one block below a first line: what is known of keys, and the line that ends it.
 
     A bare position is all there is of a value that was taken over; None is a key that is gone.
     """
-    body = "".join(_line(key, known) for key, known in facts).encode()
+    left, crc, last = iter(facts), zlib.crc32(first), b""
+    while piece := "".join(line(*fact) for fact in islice(left, PIECE_LINES)).encode():
+        crc = zlib.crc32(piece, crc)
+        if last:
+            yield last
+        last = piece
     end = f"{covered.seq} {covered.generation} {covered.last} {covered.epoch}".encode()
-    return b"%b\t%b\t%b\n" % (body, _checksum(first, body, end), end)
+    yield b"%b\t%b\t%b\n" % (last, _checksum(crc, end), end)
 
 
-def _checksum(first: bytes, body: bytes, end: bytes) -> bytes:
+def _checksum(crc: int, end: bytes) -> bytes:
     """Sum up all that a block says and stands under: a wrong secret would hide the journal."""
-    return b"%x" % zlib.crc32(end, zlib.crc32(body, zlib.crc32(first)))
+    return b"%x" % zlib.crc32(end, crc)
 
 
-def _line(key: str, known: Facts | int | None) -> str:
-    if isinstance(known, Facts):
-        return f"{key}\t{known.at}\t{known.size} {known.crc:x}\n"
-    return f"{key}\t{GONE if known is None else known}\t\n"
-
-
-def parse(data: bytes) -> Manifest:
-    """Read a manifest, or raise for one that is newer than this package or damaged."""
-    first, newline, rest = data.partition(b"\n")
-    words = first.decode(errors="replace").split(" ")
-    if len(words) < 2 or words[0] != "wa-file" or not newline:
+def read_manifest(file: BinaryIO, contents: Contents) -> Manifest:
+    """Read a manifest into empty contents, or raise for one that is newer or damaged."""
+    first = file.readline()
+    words = first.decode(errors="replace").rstrip("\n").split(" ")
+    if len(words) < 2 or words[0] != "wa-file" or not first.endswith(b"\n"):
         raise CorruptRecordError(NAME, "its first line is no manifest's")
     if words[1] != str(FORMAT):
         raise StoreVersionError(words[1], FORMAT)
-    covered = Covered()
-    bodies: list[bytes] = []
+    covered, length = _proven(file, first)
+    found = Manifest(Spelling(words[2]), bytes.fromhex(words[3]), covered, length=length)
+    file.seek(len(first))
+    left = length - len(first)
+    for piece in _pieces(file):
+        body = b"".join(lines for lines, _ in _parts(piece[:left]))
+        found.lines += body.count(b"\n")
+        contents.fill(body.decode())
+        left -= len(piece)
+        if left <= 0:
+            return found
+    raise CorruptRecordError(NAME, "it became shorter while it was read")
+
+
+def _proven(file: BinaryIO, first: bytes) -> tuple[Covered, int]:
+    """Return what the last block covers that counts, and where it ends."""
+    covered, length, at = None, 0, len(first)
+    fresh = crc = zlib.crc32(first)
+    damaged = False
+    for piece in _pieces(file):
+        for lines, end in _parts(piece):
+            at, crc = at + len(lines), zlib.crc32(lines, crc)
+            if end is None:
+                continue
+            if damaged:
+                # Something whole is behind it, so it was no unfinished end.
+                raise CorruptRecordError(NAME, _DAMAGED)
+            at += len(end) + 1
+            fields = end.split(b"\t")
+            if len(fields) == 3 and _checksum(crc, fields[2]) == fields[1]:
+                covered, length = Covered(*map(int, fields[2].split())), at
+            else:
+                damaged = True
+            crc = fresh
+    if covered is None:
+        raise CorruptRecordError(NAME, _DAMAGED)
+    return covered, length
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Read the rest of a file, cut where lines end."""
+    while piece := file.read(PIECE_BYTES):
+        yield piece + file.readline()
+
+
+def _parts(piece: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Split lines at each that begins with a tab: no key does, it ends a block."""
     at = 0
-    while (line := _end_line(rest, at)) is not None:
-        begin, end = line
-        parts = rest[begin:end].split(b"\t")
-        body = rest[at:begin]
-        if len(parts) != 3 or _checksum(first + newline, body, parts[2]) != parts[1]:
-            break
-        bodies.append(body)
-        covered = Covered(*map(int, parts[2].split()))
+    while (found := _end_line(piece, at)) is not None:
+        begin, end = found
+        yield piece[at:begin], piece[begin:end]
         at = end + 1
-    if not bodies or (line is not None and _end_line(rest, line[1] + 1) is not None):
-        raise CorruptRecordError(NAME, "a block of it that was complete is damaged")
-    found = Manifest(Spelling(words[2]), bytes.fromhex(words[3]), covered)
-    found.length = len(first) + 1 + at
-    _fill(found, b"".join(bodies).decode())
-    return found
+    yield piece[at:], None
 
 
-def _end_line(rest: bytes, begin: int) -> tuple[int, int] | None:
-    """Find the next line that begins with a tab: no key does, it ends a block."""
-    start = begin
-    if not rest.startswith(b"\t", begin):
-        before = rest.find(b"\n\t", begin)
+def _end_line(lines: bytes, at: int) -> tuple[int, int] | None:
+    """Find the next whole line that begins with a tab."""
+    begin = at
+    if not lines.startswith(b"\t", at):
+        before = lines.find(b"\n\t", at)
         if before < 0:
             return None
-        start = before + 1
-    end = rest.find(b"\n", start)
-    return None if end < 0 else (start, end)
-
-
-def _fill(found: Manifest, text: str) -> None:
-    fields = text.replace("\n", "\t").split("\t")
-    keys, positions, sums = fields[0:-1:3], fields[1::3], fields[2::3]
-    found.lines = len(keys)
-    found.positions = dict(zip(keys, map(int, positions), strict=True))
-    found.sums = dict(zip(keys, sums, strict=True))
-    if GONE in found.positions.values():
-        for key in [key for key, at in found.positions.items() if at == GONE]:
-            del found.positions[key], found.sums[key]
+        begin = before + 1
+    end = lines.find(b"\n", begin)
+    return None if end < 0 else (begin, end)
 
 
 class ManifestFile:
     """The manifest on the disk, as its one writer sees it."""
 
-    def __init__(self, disk: Disk, folder: str, *, synced: bool) -> None:
+    def __init__(
+        self, disk: Disk, folder: str, *, synced: bool, empty: Callable[[], Contents]
+    ) -> None:
         self._disk = disk
         self._folder = folder
         self._path = f"{folder}/{NAME}"
         self._synced = synced
+        self._empty = empty
         self.sound = True
         """Whether all is known to be on the disk that was to be."""
         self._head = b""
@@ -162,46 +175,56 @@ class ManifestFile:
         self._lines = 0
         self._live = 0
 
-    def go_on(self, manifest: Manifest) -> None:
+    def go_on(self, manifest: Manifest, *, live: int) -> None:
         """Go on behind what was found in the file; what a crash left unfinished is cut off."""
         self._disk.unlink(f"{self._path}.new")
         self._head = head(manifest.spelling, manifest.secret)
-        self._open(manifest.length, manifest.lines, live=len(manifest.positions))
+        self._open(manifest.length, manifest.lines, live=live)
 
-    def begin(self, manifest: Manifest) -> None:
-        """Write a new one that holds what `manifest` says."""
+    def begin(self, manifest: Manifest, contents: Contents) -> None:
+        """Write a new one that holds what the contents say."""
         self._head = head(manifest.spelling, manifest.secret)
-        facts = [(key, manifest.facts(key) or at) for key, at in manifest.positions.items()]
-        data = self._head + block(self._head, facts, manifest.covered)
+        lines = block(self._head, contents.everything(), manifest.covered)
         temporary = f"{self._path}.new"
         self._disk.unlink(temporary)
-        self._disk.create(temporary, data, 0)
+        handle = self._disk.open_log(temporary)
+        try:
+            length = self._write(handle, chain([self._head], lines), 0)
+        finally:
+            os.close(handle)
         if self._synced:
             self._disk.sync_path(temporary)
         self._disk.rename(temporary, self._path)
         self.sound = False
         if self._synced:
             self._disk.sync_path(self._folder)
-        self._open(len(data), len(facts), live=len(facts))
+        self._open(length, len(contents), live=len(contents))
         self.sound = True
 
     def append(self, facts: dict[str, Facts | None], covered: Covered) -> None:
         """Add a block, synced; rewrite the file when most of it is history."""
         assert self._handle is not None
-        data = block(self._head, facts.items(), covered)
-        self._disk.write_at(self._handle, data, self._length)
+        end = self._write(self._handle, block(self._head, facts.items(), covered), self._length)
         if self._synced:
             self._sync_or_take_back()
-        self._length += len(data)
+        self._length = end
         self._lines += len(facts)
         if self._lines > 2 * self._live + COMPACT_FROM:
-            self.begin(parse(self._disk.read(self._path)))
+            with closing(self._empty()) as contents, self._disk.open(self._path) as file:
+                self.begin(read_manifest(file, contents), contents)
 
     def close(self) -> None:
         """Let go of the file."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def _write(self, handle: int, pieces: Iterable[bytes], at: int) -> int:
+        """Write piece behind piece; return where the last one ends."""
+        for piece in pieces:
+            self._disk.write_at(handle, piece, at)
+            at += len(piece)
+        return at
 
     def _sync_or_take_back(self) -> None:
         """Sync; if that fails, cut the block off: who opens next must not build on it, for the

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
-from wa_core.storage import OrderedIndex
 from wa_core.storage.keys import ancestors
 
 from wa_engine_file.change import Change, Moved, Steps
+from wa_engine_file.contents import Contents, Index
 from wa_engine_file.keys import Spelling
 
 _PIECE = re.compile(r"%\+/")
 
 
-def place(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
-    """Add the steps from the folder that `index` describes to the one behind the change."""
-    steps = change.steps
+def place(change: Change, contents: Contents, spelling: Spelling) -> None:
+    """Add the steps from the folder with those contents to the one behind the change."""
+    steps, index = change.steps, contents.index
     begun, ended = _crossings(change, index)
     for key in change.removed:
         steps.unlink.append(_path(spelling, key, below=index.has_below(key)))
@@ -30,8 +31,7 @@ def place(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
             source = _path(spelling, key, below=folder in ended)
             steps.unlink.append(source)
             if key not in change.records:
-                at = index.position(key) or 0
-                change.moved.append(Moved(key, source, at))
+                change.moved.append(Moved(key, source, contents.known((key,))[key]))
                 steps.create.append((_path(spelling, key, below=folder in begun), key))
     for key in change.records:
         folder = key + "/"
@@ -44,22 +44,22 @@ def place(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
     _complete(steps)
 
 
-def place_again(change: Change, index: OrderedIndex, spelling: Spelling) -> None:
+def place_again(change: Change, index: Index, spelling: Spelling) -> None:
     """Add the steps to the folder that `index` describes from any state a crash has left."""
     steps = change.steps
-    folders = {folder for key in change.touched() for folder in (*ancestors(key)[1:], key + "/")}
+    above = {folder[:-1] for key in change.touched() for folder in ancestors(key + "/")[1:]}
     for key in change.removed:
         steps.unlink += (spelling.path(key), spelling.own(key))
     for key in change.records:
         below = index.has_below(key)
         steps.unlink.append(_path(spelling, key, below=not below))
         steps.replace.append((_path(spelling, key, below=below), key))
-    steps.make = [spelling.path(folder[:-1]) for folder in folders if index.count(folder)]
-    steps.drop = [spelling.path(folder[:-1]) for folder in folders if not index.count(folder)]
+    steps.make = [spelling.path(key) for key in above if index.has_below(key)]
+    steps.drop = [spelling.path(key) for key in above if not index.has_below(key)]
     _complete(steps)
 
 
-def _crossings(change: Change, index: OrderedIndex) -> tuple[set[str], set[str]]:
+def _crossings(change: Change, index: Index) -> tuple[set[str], set[str]]:
     """Return the folders that get their first key and those that lose their last one."""
     fresh = [key for key in change.records if key not in index]
     if not change.removed:
@@ -71,22 +71,26 @@ def _crossings(change: Change, index: OrderedIndex) -> tuple[set[str], set[str]]
                 balance[folder] = balance.get(folder, 0) + step
     begun, ended = set(), set()
     for folder, difference in balance.items():
-        before = index.count(folder)
-        if before == 0 and difference > 0:
+        if difference > 0 and not index.has_below(folder[:-1]):
             begun.add(folder)
-        elif before > 0 and before + difference == 0:
+        elif difference < 0 and not _has_more(index, folder, -difference):
             ended.add(folder)
     return begun, ended
 
 
-def _begun(fresh: list[str], index: OrderedIndex) -> set[str]:
+def _has_more(index: Index, folder: str, number: int) -> bool:
+    """Tell whether a folder holds more keys than that, looking at no more."""
+    return next(islice(index.keys(folder), number, None), None) is not None
+
+
+def _begun(fresh: list[str], index: Index) -> set[str]:
     """Return the new folders where nothing is removed: what holds a key, its parents hold too."""
     begun: set[str] = set()
     for key in fresh:
         end = key.rfind("/")
         while end > 0:
             folder = key[: end + 1]
-            if folder in begun or index.count(folder):
+            if folder in begun or index.has_below(folder[:-1]):
                 break
             begun.add(folder)
             end = key.rfind("/", 0, end)

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sortedcontainers import SortedList
-from wa_core.storage import Operation, OrderedIndex, PositionClock, Put
+from wa_core.storage import Operation, PositionClock, Put
 from wa_core.storage.keys import end_of
 
 from wa_engine_file.change import Change, Record, facts_of
+from wa_engine_file.contents import Index
 
 
 class Plan:
     """Stages the batches of one commit."""
 
-    def __init__(self, index: OrderedIndex, clock: PositionClock) -> None:
+    def __init__(self, index: Index, clock: PositionClock) -> None:
         self._index = index
         self._clock = clock
         self._staged: dict[str, Record | None] = {}

@@ -9,6 +9,8 @@ import asyncio
 import logging
 import os
 import threading
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from wa_core.errors import EngineConfigError, InvalidUrlError
 from wa_core.storage import (
@@ -21,7 +23,9 @@ from wa_core.storage import (
 )
 from wa_core.storage.medium import is_in_memory
 
+from wa_engine_file.contents import Contents, MemoryContents
 from wa_engine_file.disk import Disk
+from wa_engine_file.diskcontents import DiskContents
 from wa_engine_file.doctoring import remove_folder, scratch_folder
 from wa_engine_file.engine import CLAIMS, MAX_VALUE, FileEngine
 from wa_engine_file.faults import file_errors
@@ -39,7 +43,9 @@ from wa_engine_file.store import Store
 
 _log = logging.getLogger(__name__)
 
-PARAMETERS = ("adopt", "spelling")
+PARAMETERS = ("adopt", "index", "spelling")
+INDEXES: Mapping[str, Callable[[], Contents]] = {"memory": MemoryContents, "disk": DiskContents}
+"""Where the index lies: `?index=`."""
 
 
 class FileProvider(Provider):
@@ -48,6 +54,8 @@ class FileProvider(Provider):
     best = Capabilities(
         durability=Durability.POWER, shared=False, max_value=MAX_VALUE, claims=CLAIMS
     )
+
+    thrifty = MappingProxyType({"index": "disk"})
 
     async def open(self, url: EngineUrl, *, read_only: bool = False) -> Engine:
         """Open a session's folder as its writer, or beside it for reading."""
@@ -66,8 +74,9 @@ class FileProvider(Provider):
         return await asyncio.to_thread(sessions_in, _place(url))
 
     def absolute(self, url: EngineUrl) -> EngineUrl:
-        """Name the place by its whole path."""
-        return url.located(_place(url))
+        """Name the place by its whole path; where an opener keeps its index is no part of it."""
+        kept = {name: value for name, value in url.params.items() if name != "index"}
+        return url.located(_place(url)).with_params(kept)
 
     def scratch(self, url: EngineUrl) -> EngineUrl:
         """Name a folder among the sessions of a place; beside one that is itself a session."""
@@ -89,11 +98,12 @@ def _open_reader(url: EngineUrl) -> FileReader:
     base = folder_of(url)
     if not os.path.isdir(base):
         raise EngineConfigError("nothing to read", "there is no such folder: check the path")
-    return FileReader(Watch(Disk(), base), timeout=url.timeout or DEFAULT_TIMEOUT_S)
+    watch = Watch(Disk(), base, _index(url))
+    return FileReader(watch, timeout=url.timeout or DEFAULT_TIMEOUT_S)
 
 
 def _open_writer(url: EngineUrl) -> FileEngine:
-    base, disk = folder_of(url), Disk()
+    base, disk, empty = folder_of(url), Disk(), _index(url)
     timeout = url.timeout or DEFAULT_TIMEOUT_S
     with file_errors():
         make_base(disk, base)
@@ -106,6 +116,7 @@ def _open_writer(url: EngineUrl) -> FileEngine:
                 synced=durability is Durability.POWER,
                 spelling=_spelling(url, base),
                 adopt=url.flag("adopt"),
+                empty=empty,
             )
         except BaseException:
             lock.release()
@@ -136,6 +147,14 @@ def _spelling(url: EngineUrl, base: str) -> Spelling | None:
             raise InvalidUrlError("spelling", "plain or safe")
         return Spelling(asked)
     return Spelling.SAFE if folds_names(f"{base}/{CONTROL}") else None
+
+
+def _index(url: EngineUrl) -> Callable[[], Contents]:
+    """Return what makes an empty index of the kind that was asked for."""
+    asked = url.params.get("index", "memory")
+    if asked not in INDEXES:
+        raise InvalidUrlError("index", f"one of {', '.join(INDEXES)}, not {asked!r}")
+    return INDEXES[asked]
 
 
 def _place(url: EngineUrl) -> str:

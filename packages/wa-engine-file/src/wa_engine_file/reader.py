@@ -8,7 +8,8 @@ others from the folder, and after reading the journal is asked once more.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from itertools import islice
+from contextlib import aclosing
+from functools import partial
 from typing import TypeVar
 
 from wa_core.errors import CorruptRecordError, EngineUnavailableError, ReadOnlyError
@@ -24,14 +25,15 @@ from wa_core.storage import (
 )
 
 from wa_engine_file.change import Change
+from wa_engine_file.contents import Contents, MemoryContents
 from wa_engine_file.disk import Disk
-from wa_engine_file.engine import CLAIMS, MAX_VALUE, SCAN_CHUNK, proven
+from wa_engine_file.engine import CLAIMS, MAX_VALUE, portion, proven
 from wa_engine_file.faults import file_errors
 from wa_engine_file.follower import Follower, OvertakenError
 from wa_engine_file.keys import CONTROL, Spelling
 from wa_engine_file.lock import holder_of
-from wa_engine_file.manifest import NAME, Manifest
-from wa_engine_file.survey import Contents, foreign, survey
+from wa_engine_file.manifest import NAME
+from wa_engine_file.survey import foreign, survey
 from wa_engine_file.tree import Tree
 from wa_engine_file.worker import Worker
 
@@ -44,7 +46,9 @@ T = TypeVar("T")
 class Watch:
     """A reader's view of the folder, brought up to date by every call; all synchronous."""
 
-    def __init__(self, disk: Disk, base: str) -> None:
+    def __init__(
+        self, disk: Disk, base: str, empty: Callable[[], Contents] = MemoryContents
+    ) -> None:
         self._disk = disk
         self._tree = Tree(disk, base)
         self._manifest = f"{base}/{CONTROL}/{NAME}"
@@ -54,7 +58,8 @@ class Watch:
         self._follower: Follower | None = None
         self._fresh: dict[str, bytes] = {}
         """Values that the journal held and that may not be in the folder yet."""
-        self.contents = Contents({}, {})
+        self._empty = empty
+        self.contents: Contents = MemoryContents()
         self.catch_up()
 
     def catch_up(self) -> dict[str, bytes | None] | None:
@@ -78,22 +83,35 @@ class Watch:
             self._fresh = {key: record.value for key, record in change.records.items()}
         return news
 
-    def read(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the values of those that are present, all as of one moment [W1]."""
+    def read(self, keys: Sequence[str]) -> list[Entry]:
+        """Return the records of those that are present, all as of one moment [W1]."""
         self.catch_up()
         for _ in range(TRIES):
-            found = {key: self._value(key) for key in keys if key in self.contents.index}
+            known = self.contents.known(keys)
+            found = {key: self._value(key) for key in known}
             news = self.catch_up()
-            if news is not None:
+            if news is None:
+                continue
+            if news:
                 found.update((key, news[key]) for key in keys if key in news)
-                present = [key for key in keys if key in self.contents.index]
-                return {key: proven(self.contents, key, found[key]) for key in present}
+                known = self.contents.known(keys)
+            return [proven(key, found[key], known[key]) for key in known]
         raise EngineUnavailableError("the writer is faster than this reader")
 
     def holder(self) -> str | None:
         """Tell which process writes here now."""
         with file_errors():
             return holder_of(f"{self._tree.base}/{CONTROL}")
+
+    def scan(self, prefix: str, after: str | None) -> tuple[list[Entry], str | None]:
+        """Return some of the records behind a key, and the last key that was looked at."""
+        self.catch_up()
+        keys = list(portion(self.contents, prefix, after))
+        return self.read(keys), keys[-1] if keys else None
+
+    def close(self) -> None:
+        """Let go of what is known."""
+        self.contents.close()
 
     def _value(self, key: str) -> bytes | None:
         if key in self._fresh:
@@ -118,17 +136,16 @@ class Watch:
         for last_try in (*[False] * (TRIES - 1), True):
             self._seen, self._looked = self._first_line(), True
             try:
-                found = survey(self._disk, self._tree)
+                found = survey(self._disk, self._tree, self._empty)
             except CorruptRecordError:
                 if last_try:
                     raise
                 continue
             self._fresh = {}
+            self.contents.close()
             if found is None:
-                self.contents, self._follower = (
-                    foreign(self._tree, Manifest(Spelling.PLAIN, b"")),
-                    None,
-                )
+                self.contents = foreign(self._tree, Spelling.PLAIN, self._empty)
+                self._follower = None
                 return
             self.contents, self._spelling = found.contents, found.spelling
             newest = found.frames[-1] if found.frames else None
@@ -158,7 +175,8 @@ class FileReader(Engine):
         self._worker = Worker("wa-file-reader")
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return await self._worker.submit(lambda: self._watch.read(keys))
+        found = await self._worker.submit(lambda: self._watch.read(keys))
+        return {entry.key: entry.value for entry in found}
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
         return await self._up_to_date(lambda found: found.index.page(prefix, offset, limit))
@@ -167,22 +185,22 @@ class FileReader(Engine):
         return await self._up_to_date(lambda found: found.index.count(prefix))
 
     async def _scan(self, prefix: str) -> AsyncGenerator[Entry, None]:
+        async with aclosing(self._scan_many(prefix)) as portions:
+            async for entries in portions:
+                for entry in entries:
+                    yield entry
+
+    async def _scan_many(self, prefix: str) -> AsyncGenerator[Sequence[Entry], None]:
         after: str | None = None
-        while chunk := await self._chunk(prefix, after):
-            for entry in chunk[1]:
-                yield entry
-            after = chunk[0]
+        while True:
+            entries, after = await self._worker.submit(partial(self._watch.scan, prefix, after))
+            if after is None:
+                return
+            yield entries
 
-    async def _chunk(self, prefix: str, after: str | None) -> tuple[str, list[Entry]] | None:
-        def look() -> tuple[str, list[Entry]] | None:
-            self._watch.catch_up()
-            keys = list(islice(self._watch.contents.index.keys(prefix, after=after), SCAN_CHUNK))
-            values = self._watch.read(keys)
-            at = self._watch.contents.index.position
-            entries = [Entry(key, value, at(key) or 0) for key, value in values.items()]
-            return (keys[-1], entries) if keys else None
-
-        return await self._worker.submit(look)
+    async def largest_value(self) -> int | None:
+        """Return the size of the largest value without reading any; None where that is unknown."""
+        return await self._up_to_date(lambda found: found.largest())
 
     async def _up_to_date(self, ask: Callable[[Contents], T]) -> T:
         def look() -> T:
@@ -202,4 +220,6 @@ class FileReader(Engine):
         raise ReadOnlyError
 
     async def _close(self) -> None:
+        gone = self._worker.submit(self._watch.close)
         self._worker.stop()
+        await gone

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from wa_core.storage import LeaseBook, PositionClock
 from wa_core.storage.position import wall_clock_us
 
 from wa_engine_file.change import Change, Facts, Record, facts_of
+from wa_engine_file.contents import Contents, MemoryContents
 from wa_engine_file.dirt import Dirt
 from wa_engine_file.disk import Disk
 from wa_engine_file.faults import file_errors
@@ -25,7 +27,7 @@ from wa_engine_file.journal import SEGMENTS, FrameCodec, SegmentWriter
 from wa_engine_file.keys import CONTROL, Spelling
 from wa_engine_file.manifest import Covered, Manifest, ManifestFile
 from wa_engine_file.place import place_again
-from wa_engine_file.survey import Contents, Survey, foreign, survey
+from wa_engine_file.survey import Survey, foreign, survey
 from wa_engine_file.tree import Tree
 
 _log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Store:
         spelling: Spelling | None = None,
         adopt: bool = False,
         segment_bytes: int = SEGMENT_BYTES,
+        empty: Callable[[], Contents] = MemoryContents,
     ) -> None:
         self._disk = disk
         self._control = f"{base}/{CONTROL}"
@@ -52,7 +55,8 @@ class Store:
         self._synced = synced
         self.tree = Tree(disk, base)
         self._wanted = spelling
-        self._manifest = ManifestFile(disk, self._control, synced=synced)
+        self._empty = empty
+        self._manifest = ManifestFile(disk, self._control, synced=synced, empty=empty)
         self._owed: list[Change] = []
         self._dirt = Dirt(disk.syncs_all)
         self._block: dict[str, Facts | None] = {}
@@ -107,13 +111,23 @@ class Store:
 
     def read(self, key: str) -> bytes | None:
         """Return the bytes of a value, as the last commit left them; None if there are none."""
+        return self.read_all((key,))[0]
+
+    def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of several values."""
+        with file_errors():
+            if self._owed:
+                return [self._latest(key) for key in keys]
+            read, path = self.tree.read, self.spelling.path
+            return [read(path(key)) for key in keys]
+
+    def _latest(self, key: str) -> bytes | None:
         for change in reversed(self._owed):
             if key in change.records:
                 return change.records[key].value
             if change.removes(key):
                 return None
-        with file_errors():
-            return self.tree.read(self.spelling.path(key))
+        return self.tree.read(self.spelling.path(key))
 
     def close(self) -> None:
         """Bring the folder up to date and let go; what cannot be done stays in the journal."""
@@ -129,6 +143,7 @@ class Store:
         finally:
             self._segment.close()
             self._manifest.close()
+            self.contents.close()
 
     def _bring_along(self, change: Change) -> None:
         """Read the values that only change their place: the journal must hold them too."""
@@ -137,7 +152,8 @@ class Store:
             if value is None:
                 change.steps.create = [step for step in change.steps.create if step[1] != moved.key]
                 continue
-            facts = self.contents.facts(moved.key) or facts_of(value, moved.at)
+            known = moved.known
+            facts = facts_of(value, known) if isinstance(known, int) else known
             change.records[moved.key] = Record(value, facts)
 
     def _settle(self) -> None:
@@ -212,7 +228,7 @@ class Store:
 
     def _recover(self, *, adopt: bool) -> Survey:
         try:
-            found = survey(self._disk, self.tree)
+            found = survey(self._disk, self.tree, self._empty)
         except CorruptRecordError:
             if not adopt:
                 raise
@@ -225,15 +241,16 @@ class Store:
                 f"spelling={self._wanted}",
                 f"this store is spelled {found.spelling}: copy it to a new folder with wa-migrate",
             )
-        self._manifest.go_on(found.manifest)
-        self.tree.sweep()
         contents = found.contents
+        self._manifest.go_on(found.manifest, live=len(contents))
+        self.tree.sweep()
         if found.frames:
             self._replay(found)
         if adopt:
             kept = Manifest(found.spelling, secrets.token_bytes(16), found.covered)
-            contents = foreign(self.tree, kept)
-            self._manifest.begin(kept)
+            contents.close()
+            contents = foreign(self.tree, kept.spelling, self._empty)
+            self._manifest.begin(kept, contents)
             found.codec = FrameCodec(kept.secret)
         return replace(found, contents=contents)
 
@@ -241,8 +258,8 @@ class Store:
         """Take over a folder where no writer of ours has been, as far as can be known."""
         spelling = self._wanted or Spelling.PLAIN
         manifest = Manifest(spelling, secrets.token_bytes(16), covered)
-        contents = foreign(self.tree, manifest)
-        self._manifest.begin(manifest)
+        contents = foreign(self.tree, spelling, self._empty)
+        self._manifest.begin(manifest, contents)
         if self._synced:
             self._disk.sync_path(self.tree.base)
         codec = FrameCodec(manifest.secret)

@@ -9,44 +9,24 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 
-from wa_core.storage import MAX_POSITION, OrderedIndex, is_key
+from wa_core.storage import MAX_POSITION, is_key
 
-from wa_engine_file.change import Change, Facts
+from wa_engine_file.contents import Contents
 from wa_engine_file.disk import Disk
 from wa_engine_file.journal import SEGMENTS, Frame, FrameCodec
 from wa_engine_file.keys import CONTROL, Spelling
-from wa_engine_file.manifest import NAME, Covered, Manifest, Sum, facts_from, parse
+from wa_engine_file.manifest import NAME, Covered, Manifest, read_manifest
 from wa_engine_file.tree import Tree
 
 _log = logging.getLogger(__name__)
 
-
-class Contents:
-    """The keys of a session with their positions, and what is known of their values."""
-
-    def __init__(self, positions: dict[str, int], sums: dict[str, Sum]) -> None:
-        """Take over what a manifest says."""
-        self.index = OrderedIndex()
-        self.index.load(positions)
-        self._sums = sums
-
-    def facts(self, key: str) -> Facts | None:
-        """Return what was recorded for `key`, or None for a file that we did not write."""
-        return facts_from(self._sums.get(key), self.index.position(key) or 0)
-
-    def take(self, change: Change) -> None:
-        """Make the change visible."""
-        for key in change.removed:
-            self.index.discard(key)
-            self._sums.pop(key, None)
-        records = change.records
-        self.index.put_all({key: record.facts.at for key, record in records.items()})
-        for key, record in records.items():
-            self._sums[key] = record.facts[1:]
+PORTION = 512
+"""How many files are looked at between two steps of the index."""
 
 
 @dataclass(slots=True)
@@ -71,24 +51,27 @@ class Survey:
         return self.manifest.covered
 
 
-def survey(disk: Disk, tree: Tree) -> Survey | None:
+def survey(disk: Disk, tree: Tree, empty: Callable[[], Contents]) -> Survey | None:
     """Look at a folder; None when no writer of ours has been there."""
     try:
-        manifest = parse(disk.read(f"{tree.base}/{CONTROL}/{NAME}"))
+        file = disk.open(f"{tree.base}/{CONTROL}/{NAME}")
     except FileNotFoundError:
         return None
-    with _without_gc():
-        contents = _contents(tree, manifest)
+    contents = empty()
+    with file, _without_gc():
+        manifest = read_manifest(file, contents)
+        _take_over(tree, manifest.spelling, contents)
     codec = FrameCodec(manifest.secret)
     frames = codec.frames_after(segments(disk, tree), manifest.covered.seq)
     return Survey(manifest, codec, contents, frames)
 
 
-def foreign(tree: Tree, manifest: Manifest) -> Contents:
-    """Look at a folder that somebody else filled: every file is a value as it is, and is added to
-    the manifest with its position."""
+def foreign(tree: Tree, spelling: Spelling, empty: Callable[[], Contents]) -> Contents:
+    """Look at a folder that somebody else filled: every file is a value as it is."""
+    contents = empty()
     with _without_gc():
-        return _contents(tree, manifest)
+        _take_over(tree, spelling, contents)
+    return contents
 
 
 def segments(disk: Disk, tree: Tree) -> list[bytes]:
@@ -102,21 +85,23 @@ def segments(disk: Disk, tree: Tree) -> list[bytes]:
     return found
 
 
-def _contents(tree: Tree, manifest: Manifest) -> Contents:
-    positions = manifest.positions
-    strangers, strange = tree.walk(manifest.spelling, positions)
-    added = {}
-    for key, entry in strangers.items():
-        if is_key(key):
+def _take_over(tree: Tree, spelling: Spelling, contents: Contents) -> None:
+    """Add the values that are not recorded, and put the index in order."""
+    strange = 0
+    strangers = contents.strangers(tree.walk(spelling))
+    while some := list(islice(strangers, PORTION)):
+        added = {}
+        for key, entry in some:
+            if key is None or not is_key(key):
+                strange += 1
+                continue
             with suppress(FileNotFoundError):
                 at = entry.stat(follow_symlinks=False).st_mtime_ns // 1000
                 added[key] = min(max(at, 0), MAX_POSITION)
-        else:
-            strange += 1
+        contents.adopt(added)
     if strange:
         _log.warning("%s: %d files are not spelled as keys: left alone", tree.base, strange)
-    positions.update(added)
-    return Contents(positions, manifest.sums)
+    contents.complete()
 
 
 @contextmanager

@@ -7,13 +7,14 @@ simply made true once more.
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import groupby
 
 from wa_core.errors import EngineConfigError
 
 from wa_engine_file.change import Change
+from wa_engine_file.contents import Found
 from wa_engine_file.crew import each
 from wa_engine_file.disk import Disk
 from wa_engine_file.keys import CONTROL, OWN_VALUE, SHORT, Spelling
@@ -68,18 +69,17 @@ class Tree:
         """Remove what a crash left of a write that never came to count."""
         self._disk.unlink(f"{self.base}/{TEMPORARY}")
 
-    def walk(
-        self, spelling: Spelling, known: Container[str]
-    ) -> tuple[dict[str, os.DirEntry[str]], int]:
-        """Find every file whose key is not known, and count those not spelled as keys."""
-        found: dict[str, os.DirEntry[str]] = {}
-        strange, skipped = 0, len(self.base) + 1
-        plain = spelling is Spelling.PLAIN
-        pending: list[tuple[str, str | None]] = [(self.base, "")]
-        while pending:
-            folder, above = pending.pop()
-            with _listing(folder) as entries:
-                for entry in entries:
+    def walk(self, spelling: Spelling) -> Iterator[Found]:
+        """Find every file, with the key that it is the value of, or None if it is spelled as none.
+
+        One folder of each depth is open at a time, so what is kept does not grow with the session.
+        """
+        skipped, plain = len(self.base) + 1, spelling is Spelling.PLAIN
+        listings, prefixes = [os.scandir(self.base)], list[str | None](("",))
+        try:
+            while listings:
+                above = prefixes[-1]
+                for entry in listings[-1]:
                     name, key = entry.name, None
                     if above is not None:
                         # Most names are like this: a call for each would cost as much as the disk.
@@ -87,18 +87,22 @@ class Tree:
                         segment = name if ordinary else spelling.segment(name)
                         key = None if segment is None else above + segment
                     if entry.is_file(follow_symlinks=False):
-                        key = key or spelling.key(entry.path[skipped:])
-                        if key is None:
-                            strange += 1
-                        elif key not in known:
-                            found[key] = entry
+                        yield key or spelling.key(entry.path[skipped:]), entry
                     elif not entry.is_dir(follow_symlinks=False):
                         raise EngineConfigError(
                             "symlink or device in the store", f"remove ./{entry.path[skipped:]}"
                         )
-                    elif folder is not self.base or name != CONTROL:
-                        pending.append((entry.path, None if key is None else key + "/"))
-        return found, strange
+                    elif len(listings) > 1 or name != CONTROL:
+                        # One that a writer removed meanwhile is empty.
+                        with suppress(FileNotFoundError, NotADirectoryError):
+                            listings.append(os.scandir(entry.path))
+                            prefixes.append(None if key is None else key + "/")
+                            break
+                else:
+                    del listings[-1], prefixes[-1]
+        finally:
+            for listing in listings:
+                listing.close()
 
     def _replace(self, path: str, value: bytes, at: int) -> None:
         temporary = f"{self.base}/{TEMPORARY}"
@@ -118,11 +122,3 @@ def _deepest_first(folders: Iterable[str]) -> Iterator[list[str]]:
 
 def _depth(path: str) -> int:
     return path.count("/")
-
-
-def _listing(folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
-    """List a folder; one that a writer removed meanwhile is empty."""
-    try:
-        return os.scandir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return nullcontext(iter(()))

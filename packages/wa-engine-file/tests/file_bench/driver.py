@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from wa_core.storage import PositionClock
+from wa_engine_file.contents import Contents, MemoryContents
 from wa_engine_file.disk import Disk
 from wa_engine_file.engine import proven
 from wa_engine_file.keys import CONTROL, Spelling
@@ -23,13 +25,14 @@ def open_store(
     base: str,
     *,
     kind: type[Store] = Store,
+    empty: Callable[[], Contents] = MemoryContents,
     synced: bool = True,
     segment_bytes: int = 2000,
     adopt: bool = False,
 ) -> Store:
     """Open a store whose clock stands still, so that a script gets the same positions always."""
     make_base(disk, base)
-    store = kind(disk, base, synced=synced, segment_bytes=segment_bytes, adopt=adopt)
+    store = kind(disk, base, synced=synced, segment_bytes=segment_bytes, adopt=adopt, empty=empty)
     store.clock = PositionClock(last=store.clock.last, now=lambda: 0)
     return store
 
@@ -46,7 +49,7 @@ def take_step(store: Store, step: Step) -> None:
         plan.add(step.operations)
     change = plan.change()
     change.epoch = store.leases.epoch
-    place(change, index, store.spelling)
+    place(change, store.contents, store.spelling)
     if store.would_write(change):
         store.commit(change)
         store.contents.take(change)
@@ -55,9 +58,9 @@ def take_step(store: Store, step: Step) -> None:
 def state_of(store: Store) -> State:
     """Read everything, as proven."""
     found: State = {}
-    for key in store.contents.index.page():
-        value = proven(store.contents, key, store.read(key))
-        found[key] = value, store.contents.index.position(key) or 0
+    for key, known in store.contents.known(store.contents.index.page()).items():
+        entry = proven(key, store.read(key), known)
+        found[key] = entry.value, entry.at
     return found
 
 
