@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from wa_core.errors import (
-    WaError,
-)
-from wa_core.migrate import Phase, Progress
+import pytest
+from wa_core.errors import WaError
+from wa_core.migrate import Phase, Progress, copy
+from wa_core.state.moves import Move, get_move
+from wa_core.storage import open_engine
+
+from migrate_bench.sample import fill
 
 RECORDS = {
     "session/creds": b'{"me":{"id":"1"}}',
@@ -20,6 +23,9 @@ RECORDS = {
     "elsewhere/\N{SNOWMAN} * % _": b"nobody knows this one",
 }
 """Odd keys and values; `wa` lies above the marker."""
+
+ON_DISK = [("file", "sqlite"), ("sqlite", "file"), ("baileys", "file"), ("file", "baileys")]
+"""Pairs that need no server."""
 
 AUTH = {key: value for key, value in RECORDS.items() if key.startswith("session/")}
 
@@ -45,3 +51,29 @@ class Stop:
             self.left -= 1
             if not self.left:
                 raise Interference("here")
+
+
+async def begun(
+    source: str,
+    target: str,
+    records: dict[str, bytes] = RECORDS,
+    *,
+    until: Phase = Phase.DECIDING,
+    on_conflict: str = "refuse",
+) -> None:
+    """Leave a move as it stands at that phase; at `DECIDING` the target is complete."""
+    await fill(source, records)
+    with pytest.raises(Interference):
+        await copy(source, target, listener=at(until), on_conflict=on_conflict)
+
+
+async def marker(url: str) -> Move | None:
+    """Read the marker of a store."""
+    async with await open_engine(url, read_only=True) as engine:
+        return await get_move(engine)
+
+
+async def emptied(url: str) -> None:
+    """Let a store lose all it has."""
+    async with await open_engine(url) as engine:
+        await engine.clear()

@@ -29,6 +29,20 @@ again. docs/migrate.md explains each step.
 {TABLE}
 """
 
+ABANDON_EXAMPLES = """\
+A run of wa-migrate that was killed leaves a target that does not open, and running the same
+command again finishes it. This is for a move that nobody wants any more. It is refused once the
+move was decided, and where the target holds all that is left of the session.
+
+If the source is gone for good and the target is complete, no run can finish either: then
+--source-lost makes the target the session. It is refused while the source can be read and is the
+session.
+
+examples
+  wa-migrate abandon --from file:.sessions#bot --to redis://cache/0#bot
+  wa-migrate abandon --from file:.sessions#bot --to redis://cache/0#bot --source-lost
+"""
+
 CHECK_EXAMPLES = """\
 Every record of both sides gets a line:
   = key    equal in value and, where both sides keep it, in position
@@ -49,9 +63,12 @@ def for_move() -> argparse.ArgumentParser:
     parser = _parser(
         "wa-migrate",
         "Move a session to another store, with proof that all of it arrived.\n"
-        "`wa-migrate check --help` is about comparing two stores.",
+        "`wa-migrate check --help` is about comparing two stores, `wa-migrate abandon --help`\n"
+        "about a move that shall not be finished.",
         EXAMPLES,
     )
+    _add_only(parser)
+    _add_patience(parser)
     add = parser.add_argument
     add(
         "--on-conflict",
@@ -80,20 +97,6 @@ def for_move() -> argparse.ArgumentParser:
         help="ask a live worker of the source to stop, and wait until it did",
     )
     add(
-        "--wait",
-        type=float,
-        default=PATIENCE_S,
-        metavar="SECONDS",
-        help=f"how long to wait for whoever holds the session (default: {PATIENCE_S:g})",
-    )
-    add(
-        "--lease",
-        type=float,
-        default=LEASE_S,
-        metavar="SECONDS",
-        help=f"how long the session stays held when wa-migrate dies (default: {LEASE_S:g})",
-    )
-    add(
         "--force",
         action="store_true",
         help="take the source for the session although it is marked as moved away",
@@ -109,10 +112,31 @@ def for_check() -> argparse.ArgumentParser:
         "Compare two stores by the SHA-256 of every record; nothing is written.",
         CHECK_EXAMPLES,
     )
+    _add_only(parser)
     add = parser.add_argument
     add("--quick", action="store_true", help="compare numbers of records and the credentials only")
     add("--differences", action="store_true", help="no lines for what is equal")
     add("--full-keys", action="store_true", help="show phone numbers in keys as they are")
+    return parser
+
+
+def for_abandon() -> argparse.ArgumentParser:
+    """Make the parser of `wa-migrate abandon`."""
+    parser = _parser(
+        "wa-migrate abandon",
+        "End a move that was begun and not decided: the source stays the session, and what\n"
+        "arrived is removed from the target.",
+        ABANDON_EXAMPLES,
+    )
+    _add_patience(parser)
+    add = parser.add_argument
+    add(
+        "--source-lost",
+        action="store_true",
+        help="the source is gone for good: keep a target that is complete, as the session",
+    )
+    add("--yes", action="store_true", help="do not ask")
+    add("--dry-run", action="store_true", help="write nothing, and tell what would be done")
     return parser
 
 
@@ -126,6 +150,13 @@ def _parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser
     add = parser.add_argument
     add("--from", dest="source", required=True, metavar="URL", help="where the session is")
     add("--to", dest="target", required=True, metavar="URL", help="where it shall be")
+    add("--secrets", metavar="FILE", help="lines NAME=VALUE for ${NAME} in the URLs")
+    add("--json", action="store_true", help="JSON lines on standard output, for programs")
+    return parser
+
+
+def _add_only(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--only",
         action="append",
@@ -134,6 +165,21 @@ def _parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser
         help="a part instead of everything; may be given again. With auth the session moves, "
         "without it the parts are copied and the source stays the session",
     )
-    add("--secrets", metavar="FILE", help="lines NAME=VALUE for ${NAME} in the URLs")
-    add("--json", action="store_true", help="JSON lines on standard output, for programs")
-    return parser
+
+
+def _add_patience(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--wait",
+        type=float,
+        default=PATIENCE_S,
+        metavar="SECONDS",
+        help=f"how long to wait for whoever holds the session (default: {PATIENCE_S:g})",
+    )
+    add(
+        "--lease",
+        type=float,
+        default=LEASE_S,
+        metavar="SECONDS",
+        help=f"how long the session stays held when wa-migrate dies (default: {LEASE_S:g})",
+    )

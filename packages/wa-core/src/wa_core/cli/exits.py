@@ -11,6 +11,7 @@ from wa_core.errors import (
     LeaseHeldError,
     MoveConflictError,
     MoveMismatchError,
+    MoveStandsError,
     NoSessionError,
     SessionArrivingError,
     SessionMovedError,
@@ -18,6 +19,7 @@ from wa_core.errors import (
     StoreVersionError,
     TargetUnfitError,
     UnknownEngineError,
+    UnsettledBackupError,
     UsageError,
     ValueTooLargeError,
     WaError,
@@ -32,19 +34,20 @@ TERMINATED = 143
 
 _BRANCHES: tuple[tuple[int, tuple[type[WaError], ...]], ...] = (
     (USAGE, (UsageError, UnknownEngineError)),
-    (3, (LeaseHeldError, EngineBusyError, SourceChangedError, FencedError)),
+    (3, (LeaseHeldError, EngineBusyError, SourceChangedError, FencedError, UnsettledBackupError)),
     (4, (MoveConflictError,)),
     (5, (TargetUnfitError, ValueTooLargeError, EngineConfigError)),
     (6, (EngineUnavailableError,)),
     (7, (SessionMovedError, SessionArrivingError, NoSessionError)),
     (8, (CorruptRecordError, StoreVersionError, MoveMismatchError)),
+    (10, (MoveStandsError,)),
 )
 _OTHER = 8
 
 TABLE = """\
 exit codes
     0  done; `check`: both sides are equal
-    1  `check`: they differ
+    1  `check`: they differ; `abandon`: you did not agree
     2  the command is wrong: a URL, an option, an engine that is not installed
     3  somebody uses the session: the holder is named; stop it, or --takeover
     4  the target holds something else: see --on-conflict
@@ -53,6 +56,7 @@ exit codes
     7  the session is not there: it moved, it is arriving, or there never was one
     8  something is damaged or does not compare; the source is the session
     9  --all-sessions: some failed, each is named
+   10  `abandon`: refused, a session would be lost or be two; nothing was changed
   130  interrupted (143: terminated); both sides are sound, run the same command again"""
 
 WA_TABLE = """\

@@ -9,24 +9,27 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from wa_core.cli.arguments import for_check, for_move
+from wa_core.cli.arguments import for_abandon, for_check, for_move
 from wa_core.cli.exits import DIFFERENT, DONE, SEVERAL, USAGE, code_of
 from wa_core.cli.meter import JsonLines, Meter
 from wa_core.cli.secretsfile import take_secrets
 from wa_core.cli.signals import StoppedError, interruptible
 from wa_core.errors import UsageError, WaError, masked
-from wa_core.migrate import Mark, Report, check, copy, copy_all, pairs_of
+from wa_core.migrate import NOTHING, Mark, Report, abandon, check, copy, copy_all, pairs_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the console script exits with what it returns."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    checks = words[:1] == ["check"]
-    options = for_check().parse_args(words[1:]) if checks else for_move().parse_args(words)
+    parser, command = for_move, _move
+    if words[:1] == ["check"]:
+        parser, command = for_check, _check
+    elif words[:1] == ["abandon"]:
+        parser, command = for_abandon, _abandon
+    options = parser().parse_args(words if command is _move else words[1:])
     screen = _Screen(options)
     try:
         take_secrets(options.secrets, os.environ)
-        command = _check if checks else _move
         return asyncio.run(interruptible(command(options, screen)))
     except StoppedError as exc:
         screen.say("interrupted", "interrupted: both sides are sound. Run the same command again")
@@ -130,6 +133,44 @@ def sentence(report: Report) -> str:
         lines.append("  the source keeps a copy, which refuses to open without force")
     lines += [f"  note: {warning}" for warning in report.warnings]
     return "\n".join(lines)
+
+
+async def _abandon(options: argparse.Namespace, screen: _Screen) -> int:
+    async def run(*, dry_run: bool) -> Report:
+        report = await abandon(
+            options.source,
+            options.target,
+            source_lost=options.source_lost,
+            dry_run=dry_run,
+            patience_s=options.wait,
+            lease_s=options.lease,
+            listener=screen.listener,
+        )
+        _tell(report, screen)
+        return report
+
+    if not options.yes or options.dry_run:
+        would = await run(dry_run=True)
+        if options.dry_run or would.outcome == NOTHING:
+            return DONE
+        if not await _agreed(options):
+            return DIFFERENT
+    await run(dry_run=False)
+    return DONE
+
+
+async def _agreed(options: argparse.Namespace) -> bool:
+    """Ask whoever sits at the terminal; a signal ends the waiting."""
+    if options.json or not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here: say --yes")
+    print("Do that? Type yes: ", end="", file=sys.stderr, flush=True)
+    loop, typed = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline().strip() == "yes"
 
 
 async def _check(options: argparse.Namespace, screen: _Screen) -> int:

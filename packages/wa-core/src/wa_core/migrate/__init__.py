@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from wa_core.errors import WaError
+from wa_core.migrate.abandon import NOTHING, Abandonment
 from wa_core.migrate.archives import (
     REWIND,
     REWIND_BREAKS,
@@ -33,6 +34,7 @@ from wa_core.migrate.side import Side
 
 __all__ = [
     "LEASE_S",
+    "NOTHING",
     "PARTS",
     "PATIENCE_S",
     "REWIND",
@@ -47,6 +49,7 @@ __all__ = [
     "Progress",
     "Report",
     "Switches",
+    "abandon",
     "check",
     "copy",
     "copy_all",
@@ -108,6 +111,28 @@ async def copy_all(pairs: Iterable[Pair], **switches: Unpack[Switches]) -> Async
             yield Outcome(pair, await copy(pair.source, pair.target, **switches))
         except WaError as exc:
             yield Outcome(pair, None, exc)
+
+
+async def abandon(
+    source: str,
+    target: str,
+    *,
+    source_lost: bool = False,
+    dry_run: bool = False,
+    patience_s: float = PATIENCE_S,
+    lease_s: float = LEASE_S,
+    listener: Listener = unheard,
+) -> Report:
+    """End a move that was begun and not decided: the source stays, what arrived is removed.
+
+    With `source_lost`, a target that is complete becomes the session instead. Raise
+    `MoveStandsError` where that would lose the session, or make two of it.
+    """
+    policy = Policy(patience_s=patience_s, lease_s=lease_s)
+    abandonment = Abandonment(Side(source), Side(target), policy, listener)
+    if source_lost:
+        return await abandonment.keep_target(dry_run=dry_run)
+    return await abandonment.give_up(dry_run=dry_run)
 
 
 async def check(

@@ -61,7 +61,7 @@ async def standing_of(target: Held, source: Side, policy: Policy) -> Standing:
         return fresh
     if policy.on_conflict is not OnConflict.OVERWRITE:
         found = f"an unfinished move from {its.other}"
-        raise MoveConflictError(found, "finish that, or give it up with --on-conflict overwrite")
+        raise MoveConflictError(found, "finish that, or `wa-migrate abandon` it, or overwrite it")
     return fresh
 
 
