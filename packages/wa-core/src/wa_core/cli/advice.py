@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from wa_core.errors import (
     CorruptRecordError,
+    DamagedArchiveError,
     EngineUnavailableError,
     LeaseHeldError,
     NoSessionError,
@@ -26,6 +27,7 @@ _ADVICE: tuple[tuple[type[WaError], str], ...] = (
         "bring the record back from a backup; leave the rest alone until then. "
         "`wa inspect` names every damaged record",
     ),
+    (DamagedArchiveError, "`wa backup list --verify` shows which archives are sound"),
     (LeaseHeldError, "stop that program and run the same command again; nothing was changed"),
     (NoSessionError, "`wa sessions` names the sessions of a place"),
     (SessionMovedError, "`wa sessions` shows where each session of this place went"),

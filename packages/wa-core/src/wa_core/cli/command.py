@@ -16,6 +16,8 @@ COMMANDS = {
     "ls": "keys, newest first",
     "get": "one record; secrets as type and length, unless --reveal",
     "rm": "remove a record and all below it",
+    "backup": "archives of sessions: create, verify, list, restore",
+    "seal": "the keys of sealed sessions: rotate, new-key",
     "completion": "what to install so that the shell completes `wa`",
 }
 """Every subcommand and its line in the help; each is a module of `wa_core.cli.commands`."""

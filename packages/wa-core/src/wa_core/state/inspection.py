@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wa_core.errors import CorruptRecordError, DamagedSessionError, StorageError, WaError, masked
+from wa_core.seal.description import describe
 from wa_core.state.auth import AuthState
 from wa_core.state.findings import Finding, Report, Severity
 from wa_core.state.overview import Overview, Standing, look
@@ -37,7 +38,7 @@ class Inspection:
     overview: Overview
     report: Report
     error: WaError | None = None
-    """What keeps the session from opening."""
+    """What keeps the session from opening, or else the first damaged record."""
 
     @property
     def worst(self) -> Severity:
@@ -77,6 +78,7 @@ async def inspect(url: str | EngineUrl, *, now: Callable[[], float] = time.time)
     async with engine:
         seen = await look(parsed.session or "", engine)
         session, error = await _validated(engine, now)
+        seal = await _seal(engine)
         package, version = origin_of(parsed.scheme)
         return Inspection(
             url=str(parsed),
@@ -84,8 +86,8 @@ async def inspect(url: str | EngineUrl, *, now: Callable[[], float] = time.time)
             version=version,
             capabilities=engine.capabilities,
             overview=seen,
-            report=Report((*_of_store(engine.capabilities, seen, heard), *session)),
-            error=error or seen.glance.error,
+            report=Report((*_of_store(engine.capabilities, seen, heard), seal, *session)),
+            error=error or seen.glance.error or _damage(seen),
         )
 
 
@@ -106,6 +108,11 @@ async def _validated(
         if exc.retryable:
             raise
         return (Finding(subject, Severity.ERROR, str(exc)),), exc
+
+
+def _damage(seen: Overview) -> CorruptRecordError | None:
+    damaged = seen.tally.damaged if seen.tally is not None else ()
+    return next(map(CorruptRecordError, damaged), None)
 
 
 def _of_store(promised: Capabilities, seen: Overview, heard: list[str]) -> Iterator[Finding]:
@@ -131,6 +138,24 @@ def _durability(promised: Capabilities, heard: list[str]) -> Finding:
     return Finding(subject, Severity.NOTE, f"{promised.durability}: see the engine's page")
 
 
+async def _seal(engine: Engine) -> Finding:
+    subject = "seal"
+    try:
+        seal = await describe(engine)
+    except CorruptRecordError as exc:
+        return Finding(subject, Severity.ERROR, str(exc), "bring the session back from a backup")
+    if seal is None:
+        found = "none: whoever reads the store has the account"
+        return Finding(subject, Severity.NOTE, found, "move it with wa-migrate to a URL with seal=")
+    found = f"every value, with data key {seal.generation}"
+    if seal.is_rotating:
+        found += "; a rotation was begun and is not finished"
+        return Finding(subject, Severity.WARNING, found, "run `wa seal rotate` again")
+    if seal.is_due:
+        return Finding(subject, Severity.NOTE, f"{found}, which is old", "`wa seal rotate`")
+    return Finding(subject, Severity.OK, found)
+
+
 def _holder(seen: Overview) -> Finding:
     if not seen.is_holder_known:
         found = "it cannot be known who has this session"
@@ -148,7 +173,10 @@ def _records(seen: Overview) -> Finding:
         return Finding("records", Severity.OK, "every one can be read")
     names = ", ".join(masked(key) for key in counted.damaged[:_SAMPLE])
     more = counted.damaged_records - _SAMPLE
-    found = f"{counted.damaged_records} are damaged: {names}{f' and {more} more' * (more > 0)}"
+    number = counted.damaged_records
+    found = f"{number} {'is' if number == 1 else 'are'} damaged: {names}"
+    if more > 0:
+        found += f" and {more} more"
     advice = "bring them back from a backup; one that the phone or the server sends anew, delete"
     return Finding("records", Severity.ERROR, found, advice)
 

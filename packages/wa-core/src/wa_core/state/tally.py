@@ -12,6 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from wa_core.errors import CorruptRecordError
+from wa_core.seal import HEAD_KEY
+from wa_core.state.moves import MOVE_KEY
 from wa_core.storage import Engine
 from wa_core.storage.layouts import CREDS, KINDS, record_of
 
@@ -20,8 +22,6 @@ MOST_NAMED = 100
 """More damaged records than this are counted, not named."""
 OTHER_KINDS = "other kinds"
 ELSEWHERE = "elsewhere"
-OURS = "wa/"
-"""Below it lies what belongs to the store, not to the session: markers and heads."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Tally:
 
     def take(self, key: str, size: int) -> None:
         """Count one record."""
-        if key.startswith(OURS):
+        if is_ours(key):
             return
         self.records += 1
         self.size += size
@@ -54,6 +54,11 @@ class Tally:
         self.damaged_records += 1
         if len(self.damaged) < MOST_NAMED:
             self.damaged.append(key)
+
+
+def is_ours(key: str) -> bool:
+    """Tell whether a key belongs to the store and not to the session."""
+    return key in (MOVE_KEY, HEAD_KEY) or key.startswith((f"{MOVE_KEY}/", f"{HEAD_KEY}/"))
 
 
 def kind_of(key: str) -> str | None:
@@ -92,7 +97,7 @@ async def _by_scan(engine: Engine) -> Tally:
     async with aclosing(engine.scan()) as entries:
         async for entry in entries:
             counted.take(entry.key, len(entry.value))
-            if entry.at > newest and not entry.key.startswith(OURS):
+            if entry.at > newest and not is_ours(entry.key):
                 newest = entry.at
     counted.newest = newest or None
     return counted

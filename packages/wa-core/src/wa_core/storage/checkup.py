@@ -20,7 +20,7 @@ from wa_core.storage.capabilities import Durability
 from wa_core.storage.engine import Engine
 from wa_core.storage.layouts import key_of
 from wa_core.storage.lease import Lease
-from wa_core.storage.registry import open_engine, provider_for
+from wa_core.storage.registry import bare_url, open_engine, provider_for
 from wa_core.storage.url import EngineUrl
 
 RECORDS = 20
@@ -182,11 +182,14 @@ class _Trial:
     async def take_lease(self) -> _Result:
         if "L1" not in self.engine.capabilities.claims:
             self.is_ours = True
+            await self.engine.clear()
             found = "this layout has none: nothing keeps two programs apart"
             return _Result(found, Outcome.WARNING, "let one program alone use a session here")
         name = f"wa doctor (pid {os.getpid()} on {socket.gethostname()})"
         self.lease = await self.engine.acquire(name, _LEASE_S)
         self.is_ours = True
+        # A run that was killed may have left something.
+        await self.engine.clear()
         return _Result(f"epoch {self.lease.epoch}")
 
     async def write(self) -> _Result:
@@ -257,7 +260,7 @@ class _Trial:
             await self.engine.close()
         if not self.is_ours:
             return _Result("the scratch session is somebody else's", Outcome.SKIPPED)
-        await provider_for(self.url.scheme).discard(self.url)
+        await provider_for(self.url.scheme).discard(bare_url(self.url))
         return _Result("nothing is left")
 
 

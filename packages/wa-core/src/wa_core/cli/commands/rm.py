@@ -18,14 +18,14 @@ from wa_core.cli.blocks import Block, Line, Tone
 from wa_core.cli.command import add_common, add_full_keys, add_url
 from wa_core.cli.exits import DIFFERENT, DONE
 from wa_core.cli.screen import Screen
-from wa_core.cli.spelling import size
+from wa_core.cli.spelling import count, size
 from wa_core.errors import UsageError, masked
-from wa_core.state.tally import PAGE, read_each
+from wa_core.state.moves import check_openable
+from wa_core.state.tally import PAGE, is_ours, read_each
 from wa_core.storage import Batch, Engine, Lease, check_key, open_engine
 from wa_core.storage.layouts import CREDS
 
 _LEASE_S = 600.0
-_OURS = "wa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Cascade:
     """What a delete would remove."""
 
     key: str
+    itself: bool
+    """Whether there is a record of this very key."""
     records: int
     size: int
 
@@ -59,11 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def run(options: argparse.Namespace, screen: Screen) -> int:
     """Remove a record, once it was said that it may go."""
     key = check_key(options.key)
-    if key.split("/")[0] == _OURS:
-        raise UsageError("what begins with wa/ says where the session is: wa-migrate sees to it")
+    if is_ours(key) or is_ours(f"{key}/move"):
+        raise UsageError("this says where the session is or how it is sealed: it cannot be spared")
     async with AsyncExitStack() as ends:
         engine = await ends.enter_async_context(await open_engine(options.url))
         lease = await _held(engine, ends)
+        await check_openable(engine, lease=lease)
         found = await cascade(engine, key)
         if not found.records:
             shown = key if options.full_keys else masked(key)
@@ -88,13 +91,14 @@ async def _held(engine: Engine, ends: AsyncExitStack) -> Lease | None:
 
 async def cascade(engine: Engine, key: str) -> Cascade:
     """Count what deleting a key removes; what cannot be read goes as well."""
-    records, total = 0, 0
+    itself, records, total = False, 0, 0
     async with aclosing(_pages(engine, key)) as pages:
         async for keys in pages:
             values, damaged = await read_each(engine, keys)
+            itself |= key in values or key in damaged
             records += len(values) + len(damaged)
             total += sum(map(len, values.values()))
-    return Cascade(key, records, total)
+    return Cascade(key, itself, records, total)
 
 
 async def _pages(engine: Engine, key: str) -> AsyncGenerator[list[str], None]:
@@ -122,5 +126,9 @@ def _agreed(found: Cascade, screen: Screen, *, full: bool) -> bool:
 
 def _spelt(found: Cascade, full: bool) -> str:
     key = found.key if full else masked(found.key)
-    below = f" and {found.records - 1:,} below it" if found.records > 1 else ""
-    return f"{key!r}{below}, {size(found.size)}"
+    below = count(found.records - found.itself, "record")
+    if not found.itself:
+        what = f"{below} below {key!r}"
+    else:
+        what = f"{key!r} and {below} below it" if found.records > 1 else repr(key)
+    return f"{what}, {size(found.size)}"
