@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from wa_core.archive.capture import capture
 from wa_core.archive.frames import About
-from wa_core.archive.moment import Hold
+from wa_core.archive.moment import Note, Writer
 from wa_core.archive.place import MarkerFile
 from wa_core.archive.proof import Proof, prove
 from wa_core.archive.provider import SCHEME, ArchivePlace, is_archive, open_archive
@@ -20,9 +20,10 @@ __all__ = [
     "About",
     "ArchivePlace",
     "ArchiveTarget",
-    "Hold",
     "MarkerFile",
+    "Note",
     "Proof",
+    "Writer",
     "capture",
     "is_archive",
     "open_archive",

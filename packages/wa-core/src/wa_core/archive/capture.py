@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 
 from wa_core.archive.frames import About
-from wa_core.archive.moment import MAX_HOT, ROUNDS, Hold, Observation, nothing_held
+from wa_core.archive.moment import MAX_HOT, ROUNDS, Observation, Stranger, Watch, Writer
 from wa_core.archive.offloop import off_loop
 from wa_core.archive.place import MARKER_KEY
 from wa_core.archive.proof import Proof, prove, unheard
@@ -33,19 +33,23 @@ async def capture(
     secret: Secret,
     about: About,
     *,
-    hold: Hold = nothing_held,
+    writer: Writer | None = None,
     cost: Cost = STRONG,
     heard: Callable[[int], None] = unheard,
     now: Callable[[], float] = time.time,
 ) -> Proof:
     """Write the session of an open engine to `path`, as it was at one moment.
 
-    It may be written meanwhile, and its lease is not needed. `UnsettledBackupError` if it changes
-    too fast; then there is no archive.
+    It may be written meanwhile, and its lease is not needed; `writer` is the one who does, where
+    that is this program. `UnsettledBackupError` if it changes too fast; then there is no archive.
     """
     folder = os.path.dirname(path) or "."
-    with await off_loop(lambda: Staging(folder)) as first:
-        seen = Observation(engine, first, hold=hold, leaves_out=is_marker, heard=heard)
+    writer = writer or Stranger()
+    watch = Watch()
+    with writer.watched(watch.note), await off_loop(lambda: Staging(folder)) as first:
+        seen = Observation(
+            engine, first, writer=writer, watch=watch, leaves_out=is_marker, heard=heard
+        )
         await seen.begin()
         for _ in range(ROUNDS):
             await seen.choose()

@@ -8,21 +8,29 @@
                              the moment; one that is neither is hot from now on: step 2 again
 
 What is not hot was the same before and after the moment, so it was the same at it; what is hot was
-read at it. Where an engine keeps no positions only step 5 finds what changes, one scan later.
+read at it. Where an engine keeps no positions only step 5 finds what changes, one scan later. The
+program that writes the session can hold its writes back for the moment, and tell what it wrote
+before and after: then nothing is left to doubt.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    nullcontext,
+)
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from wa_core.archive.offloop import off_loop
 from wa_core.archive.staging import RUN_BYTES, Staging
 from wa_core.errors import UnsettledBackupError
-from wa_core.storage import Engine, Entry
+from wa_core.storage import Delete, Engine, Entry, Operation
 
 ROUNDS = 5
 """Scans after the first one."""
@@ -32,14 +40,53 @@ MAX_HOT = 20_000
 MAX_HOT_BYTES = 64 * 1024 * 1024
 _FIRST_PAGE = 64
 
-Hold = Callable[[], AbstractAsyncContextManager[None]]
-"""Keeps the session from being written while it is entered; a service has that for its own."""
+Note = Callable[[Sequence[Operation]], None]
 
 
-@asynccontextmanager
-async def nothing_held() -> AsyncIterator[None]:
-    """Hold nothing back: somebody else writes the session."""
-    yield
+class Writer(Protocol):
+    """The program that writes the session: an `AuthState`."""
+
+    def hold(self) -> AbstractAsyncContextManager[None]:
+        """Keep writes waiting while this is entered."""
+
+    def watched(self, note: Note) -> AbstractContextManager[None]:
+        """Tell of every batch that is written while this is entered, before it is."""
+
+
+class Stranger:
+    """Somebody else writes the session: nothing is held back, and nothing is told."""
+
+    def hold(self) -> AbstractAsyncContextManager[None]:
+        """Hold nothing back."""
+        return nullcontext()
+
+    def watched(self, note: Note) -> AbstractContextManager[None]:
+        """Tell nothing."""
+        return nullcontext()
+
+
+class Watch:
+    """What the writer has told since the last `take`."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._removed: set[str] = set()
+
+    def note(self, operations: Sequence[Operation]) -> None:
+        """Take note of a batch."""
+        for operation in operations:
+            self._names.add(operation.key)
+            if isinstance(operation, Delete):
+                self._removed.add(operation.key)
+
+    def take(self) -> set[str]:
+        """Return the keys that were written or removed, and begin anew."""
+        found, self._names, self._removed = self._names, set(), set()
+        return found
+
+    def touches(self, key: str) -> bool:
+        """Tell whether a record was written, or removed with one above it."""
+        return key in self._names or any(key.startswith(above + "/") for above in self._removed)
 
 
 @dataclass(slots=True)
@@ -59,13 +106,15 @@ class Observation:
         engine: Engine,
         first: Staging,
         *,
-        hold: Hold = nothing_held,
+        writer: Writer,
+        watch: Watch,
         leaves_out: Callable[[str], bool],
         heard: Callable[[int], None],
     ) -> None:
         self._engine = engine
         self._first = first
-        self._hold = hold
+        self._writer = writer
+        self._watch = watch
         self._leaves_out = leaves_out
         self._heard = heard
         claims = engine.capabilities.claims
@@ -84,7 +133,8 @@ class Observation:
 
     async def choose(self) -> None:
         """Read all that is hot at one moment, after which nothing else had changed."""
-        async with self._hold():
+        async with self._writer.hold():
+            self._hot |= {key for key in self._watch.take() if not self._leaves_out(key)}
             for _ in range(TRIES):
                 self._hot |= await self._changed()
                 values = await self._engine.get_many(self._hot)
@@ -144,24 +194,28 @@ class Observation:
             if entry.key in self._hot:
                 continue
             while there is not None and there.key < entry.key:
-                self._judge_new(there, doubtful)
+                self._judge(None, there, doubtful)
                 there = next(seen, None)
-            if there is None or there.key != entry.key:
-                doubtful.add(entry.key)  # deleted, before or after
-                continue
-            if not self._is_later(there) and (
-                there.at != entry.at or there.value != _digest(entry.value)
-            ):
-                doubtful.add(entry.key)
+            is_there = there is not None and there.key == entry.key
+            self._judge(entry, there if is_there else None, doubtful)
+            if is_there:
+                there = next(seen, None)
             yield entry
-            there = next(seen, None)
         while there is not None:
-            self._judge_new(there, doubtful)
+            self._judge(None, there, doubtful)
             there = next(seen, None)
 
-    def _judge_new(self, found: Entry, doubtful: set[str]) -> None:
-        if not self._is_later(found):
-            doubtful.add(found.key)
+    def _judge(self, before: Entry | None, after: Entry | None, doubtful: set[str]) -> None:
+        """Decide by both scans whether a record was at the moment what it was before."""
+        known = before or after
+        if known is None or self._watch.touches(known.key):
+            return
+        if before is None or after is None:
+            same = False
+        else:
+            same = after.at == before.at and after.value == _digest(before.value)
+        if not same and (after is None or not self._is_later(after)):
+            doubtful.add(known.key)
 
     def _is_later(self, found: Entry) -> bool:
         newest = self._moment.newest

@@ -58,6 +58,10 @@ class Staging:
         runs = (self._run(*run) for run in self._runs)
         return heapq.merge(*runs, key=_key)
 
+    def fileno(self) -> int:
+        """Return the handle of the file, which has no name."""
+        return self._file.fileno()
+
     def close(self) -> None:
         """Throw everything away."""
         self._file.close()
@@ -106,7 +110,7 @@ class Staging:
         self._size += len(data)
 
     def _run(self, start: int, stop: int, number: int) -> Iterator[Entry]:
-        handle = self._file.fileno()
+        handle = self.fileno()
         while start < stop:
             with disk_errors():
                 size = _LENGTH.unpack(os.pread(handle, _LENGTH.size, start))[0]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from wa_core.errors import DamagedSessionError, NoSessionError
-from wa_core.state.commits import Edit
+from wa_core.state.commits import Edit, Note
 from wa_core.state.creds import Creds
 from wa_core.state.identity import new_identity
 from wa_core.state.keystore import KeyStore
@@ -95,6 +95,10 @@ class AuthState:
     def hold(self) -> AbstractAsyncContextManager[None]:
         """Keep what is written from now on waiting while this is entered: for a moment, no more."""
         return self._ledger.hold()
+
+    def watched(self, note: Note) -> AbstractContextManager[None]:
+        """Tell `note` of every batch that is written while this is entered, before it is."""
+        return self._ledger.watched(note)
 
     async def settle(self) -> None:
         """Find out what came of a write that nobody answered for, by writing it again.

@@ -13,11 +13,11 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from wa_core.archive import About, Proof, capture
+from wa_core.archive import About, Proof, Writer, capture
 from wa_core.archive.shelf import listed, new_path, rotate
 from wa_core.crypto.derivation import STRONG, Cost
 from wa_core.crypto.keysource import Callback, KeySource, source_of
@@ -35,7 +35,7 @@ _SPREAD = 0.1
 """What part of a wait is random, so that a thousand sessions do not wake at once."""
 
 
-class Held(Protocol):
+class Live(Writer, Protocol):
     """What is backed up: an `AuthState`."""
 
     @property
@@ -44,9 +44,6 @@ class Held(Protocol):
 
     async def flush(self) -> None:
         """Save what is unsaved."""
-
-    def hold(self) -> AbstractAsyncContextManager[None]:
-        """Keep commits waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,7 @@ def _unheard(what: object) -> None:
 
 @asynccontextmanager
 async def schedule_backups(
-    state: Held,
+    state: Live,
     folder: str,
     *,
     key: KeySource | Callback | str,
@@ -100,7 +97,7 @@ async def schedule_backups(
 class _Schedule:
     def __init__(
         self,
-        state: Held,
+        state: Live,
         folder: str,
         source: KeySource,
         session: str,
@@ -152,7 +149,7 @@ class _Schedule:
             path,
             secret,
             about,
-            hold=self._state.hold,
+            writer=self._state,
             cost=self._cost,
             now=self._pace.now,
         )

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from wa_core.errors import (
@@ -30,6 +30,7 @@ from wa_core.storage import Batch, Engine, Lease, Operation, Put
 from wa_core.storage.layouts import CREDS
 
 Edit = Callable[[Creds], Creds]
+Note = Callable[[Sequence[Operation]], None]
 
 MAX_GROUP_OPERATIONS = 2_000
 MAX_GROUP_BYTES = 4 * 1024 * 1024
@@ -84,6 +85,7 @@ class CommitQueue:
         self._worker: asyncio.Task[None] | None = None
         self._doubt: _Step | None = None
         self._gate = asyncio.Lock()
+        self._watchers: list[Note] = []
 
     def submit(
         self,
@@ -119,6 +121,15 @@ class CommitQueue:
         await self.settle()
         async with self._gate:
             yield
+
+    @contextmanager
+    def watched(self, note: Note) -> Iterator[None]:
+        """Tell of every batch, before it goes to the store, while this is entered."""
+        self._watchers.append(note)
+        try:
+            yield
+        finally:
+            self._watchers.remove(note)
 
     def restart(self, creds: Creds, lease: Lease | None) -> None:
         """Go on from what another holder may have written; only when drained."""
@@ -178,6 +189,8 @@ class CommitQueue:
 
     async def _write(self, step: _Step) -> None:
         if step.operations:
+            for note in self._watchers:
+                note(step.operations)
             await self._engine.apply(Batch(step.operations), fence=self.lease)
         self.creds = step.creds
         for commit in step.members:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 from wa_core.errors import (
     CorruptRecordError,
@@ -17,7 +17,7 @@ from wa_core.errors import (
 )
 from wa_core.state.addresses import canonical_address, lock_names
 from wa_core.state.cache import LeasedCache
-from wa_core.state.commits import CommitQueue, Edit
+from wa_core.state.commits import CommitQueue, Edit, Note
 from wa_core.state.creds import Creds
 from wa_core.state.locks import NamedLocks
 from wa_core.state.policy import Policy, Timer, Unsaved
@@ -127,6 +127,10 @@ class Ledger:
         """Keep every batch waiting while this is entered."""
         self._check_open()
         return self._queue.hold()
+
+    def watched(self, note: Note) -> AbstractContextManager[None]:
+        """Tell of every batch while this is entered."""
+        return self._queue.watched(note)
 
     async def close(self) -> None:
         """Save what is unsaved, and refuse everything from then on."""

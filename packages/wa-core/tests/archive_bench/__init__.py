@@ -1,0 +1,1 @@
+"""What the tests of archives and backups share."""
