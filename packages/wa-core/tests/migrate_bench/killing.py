@@ -76,9 +76,9 @@ class Nursery:
             process.stdin.close()
             await process.wait()
 
-    async def migrate(self, source: str, target: str, *, kill: Kill | None = None) -> Ran:
+    async def migrate(self, *words: str, kill: Kill | None = None) -> Ran:
         """Run the command, to its end or to the moment at which it is killed."""
-        words = ("--from", source, "--to", target, "--json", "--lease", str(LEASE_S))
+        words = (*words, "--json", "--lease", str(LEASE_S))
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(words).encode() + b"\n")
         pid = (await self._heard())["pid"]
@@ -87,7 +87,7 @@ class Nursery:
                 return await self._followed(pid, kill)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
-            raise AssertionError(f"{source} to {target}: no end after {LONGEST_S} s") from None
+            raise AssertionError(f"{words}: no end after {LONGEST_S} s") from None
 
     async def _followed(self, pid: int, kill: Kill | None) -> Ran:
         clock = asyncio.get_running_loop().time

@@ -1,8 +1,9 @@
 """One pair of stores: a session that moves from one to the other is killed again and again.
 
 In each round a new session is moved by a run that is killed, by a second one that finds what the
-first has left and is killed, too, and by a third that ends. The moments are drawn from how an
-undisturbed run of the pair went, each step and each pause between two steps as often as any other.
+first has left and is killed, too, and by a third that ends. In some rounds the second and the third
+give the move up instead. The moments are drawn from how an undisturbed run of the pair went, each
+step and each pause between two steps as often as any other.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from random import Random
 
 from migrate_bench.killing import KILLED, Kill, Nursery, Ran
 from migrate_bench.places import Places
-from migrate_bench.sample import Held, fill, held, opens, positioned, wake
+from migrate_bench.sample import Held, fill, held, is_bare, opens, positioned, wake
+from migrate_bench.small import marker
 
 TRIES = 3
 """How many rounds there may be for each kill: some come when the run has just ended."""
+
+ABANDONED = 0.25
+"""How many of the moves that are not decided are given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,12 @@ class Session:
     async def sides_that_open(self) -> list[str]:
         """Name the stores that would open now."""
         return [url for url in (self.source, self.target) if await opens(url)]
+
+    async def check_stayed(self) -> None:
+        """Raise unless all is as if nobody had ever begun to move it."""
+        assert await held(self.source) == self.before
+        assert await marker(self.source) is None
+        assert await is_bare(self.target)
 
     async def check_moved(self) -> None:
         """Raise unless all of it, and only it, is in the target."""
@@ -54,6 +65,8 @@ class Rounds:
         self._dice = Random(f"{seed}/{'/'.join(pair)}")
         self._pauses: list[float] = []
         """How an undisturbed run goes."""
+        self._ending: list[float] = []
+        """How it goes from the decision on; the removal from a target is much the same."""
         self._told: list[str] = []
         self.struck: Counter[str] = Counter()
         """Behind which steps runs were killed."""
@@ -78,6 +91,7 @@ class Rounds:
         ran = await self._attempt(nursery, session)
         assert ran.code == 0
         self._pauses = ran.pauses
+        self._ending = ran.pauses[ran.steps.index("deciding") :]
         await session.check_moved()
 
     async def _round(self, nursery: Nursery, landed: Counter[str]) -> None:
@@ -85,15 +99,28 @@ class Rounds:
         session = await self._begin()
         ran = await self._attempt(nursery, session, self._drawn(self._pauses))
         landed["new"] += ran.code == KILLED
-        # A run that finds the move decided does what that one would have done next.
-        left = self._pauses[len(ran.steps) :] or self._pauses[-1:]
-        decided = await opens(session.target)
-        kill = self._drawn(left if decided else self._pauses)
+        if await opens(session.target):
+            # A run that finds the move decided does what that one would have done next.
+            kill = self._drawn(self._pauses[len(ran.steps) :] or self._pauses[-1:])
+        elif self._dice.random() < ABANDONED:
+            await self._abandon(nursery, session, landed)
+            return
+        else:
+            kill = self._drawn(self._pauses)
         ran = await self._attempt(nursery, session, kill)
         landed["going on"] += ran.code == KILLED
         ran = await self._attempt(nursery, session)
         assert ran.code == 0
         await session.check_moved()
+
+    async def _abandon(self, nursery: Nursery, session: Session, landed: Counter[str]) -> None:
+        """Give the move up, which is killed, too, and then comes to its end."""
+        words = ("abandon", "--yes")
+        ran = await self._attempt(nursery, session, self._drawn(self._ending), *words)
+        landed["going on"] += ran.code == KILLED
+        ran = await self._attempt(nursery, session, None, *words)
+        assert ran.code == 0
+        await session.check_stayed()
 
     def _drawn(self, pauses: list[float]) -> Kill:
         return Kill.drawn(self._dice, pauses)
@@ -103,10 +130,13 @@ class Rounds:
         await fill(source, self._records)
         return Session(source, target, self._records, await held(source))
 
-    async def _attempt(self, nursery: Nursery, session: Session, kill: Kill | None = None) -> Ran:
+    async def _attempt(
+        self, nursery: Nursery, session: Session, kill: Kill | None = None, *words: str
+    ) -> Ran:
         """Run wa-migrate, look which side opens, and let a worker open that now and then."""
-        ran = await nursery.migrate(session.source, session.target, kill=kill)
-        self._told.append(f"{kill or 'no kill'}: {ran}")
+        urls = ("--from", session.source, "--to", session.target)
+        ran = await nursery.migrate(*words, *urls, kill=kill)
+        self._told.append(f"{' '.join(words)} {kill or 'no kill'}: {ran}")
         assert ran.code in (KILLED, 0)
         opening = await session.sides_that_open()
         assert len(opening) == 1

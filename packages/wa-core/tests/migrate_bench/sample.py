@@ -106,6 +106,15 @@ async def wake(url: str) -> None:
         await check_openable(engine)
 
 
+async def is_bare(url: str) -> bool:
+    """Tell whether nothing at all is there, no marker either."""
+    try:
+        async with await open_engine(url, read_only=True) as engine:
+            return await engine.count() == 0
+    except EngineConfigError:
+        return True
+
+
 async def positioned(url: str) -> bool:
     """Tell whether a store gives every record back at its position."""
     async with await open_engine(url, read_only=True) as engine:
