@@ -14,7 +14,6 @@ import json
 import os
 import secrets
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import compare_digest
@@ -33,6 +32,8 @@ VERSION = 1
 _INFO = b"wa-seal key-encryption key 1"
 _LABEL = b"wa-seal head"
 _CHECK_SIZE = 8
+_SENSELESS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading may raise of bytes that anybody may have written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,12 @@ class Head:
                 raise StoreVersionError(version, VERSION)
             if version != VERSION:
                 raise ValueError
-            return _of_fields(found)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, Base64Error):
+            head = _of_fields(found)
+            if head.to_bytes() != data:
+                raise ValueError  # there is one way to spell a head
+        except _SENSELESS:
             raise CorruptRecordError(HEAD_KEY, "it is no head of a sealed session") from None
+        return head
 
 
 @dataclass(frozen=True, slots=True)
