@@ -36,6 +36,7 @@ from wa_core.storage.layouts import CREDS
 
 _UNREADABLE = (CorruptRecordError, EngineConfigError, EngineUnavailableError)
 """What a store that is gone for good may answer; that a key is wrong is not among it."""
+_NEVER = "if it comes back, never open it"
 
 NOTHING = "nothing to abandon"
 
@@ -159,7 +160,7 @@ class Abandonment:
         try:
             mine = await _glance(self._source)
         except _UNREADABLE as exc:
-            return f"the source cannot be read ({exc.code}): if it comes back, never open it"
+            return f"the source cannot be read ({exc.code}): {_NEVER}"
         self._check_undecided(mine)
         if mine.gone_to is not None:
             raise SessionMovedError(mine.gone_to)
@@ -168,7 +169,7 @@ class Abandonment:
                 "the source can be read and is the session",
                 "run that wa-migrate again, it finishes; or leave out --source-lost",
             )
-        return "the source has no session any more"
+        return f"the source has no session any more: {_NEVER}"
 
     def _check_undecided(self, mine: Glance) -> None:
         if mine.gone_to is not None and self._target.is_at(mine.gone_to):
