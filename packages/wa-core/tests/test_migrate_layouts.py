@@ -106,6 +106,18 @@ async def test_a_kept_source_is_out_of_reach_of_a_tool_that_reads_no_marker(
     assert set(await held(narrow)) == set(AUTH)
 
 
+async def test_a_dry_run_by_force_tells_what_would_be_of_a_source_that_was_kept(
+    narrow: str, source: str, target: str
+) -> None:
+    await fill(narrow, AUTH)
+    await copy(narrow, source, keep_source=True)
+
+    report = await copy(narrow, target, dry_run=True, force=True)
+
+    assert report.outcome == "would move"
+    assert not await opens(narrow)
+
+
 async def test_a_layout_without_leases_is_the_same_store_under_two_names(
     narrow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
