@@ -7,6 +7,7 @@ from migrate_bench.sample import fill, held, opens
 from migrate_bench.small import RECORDS, Interference, at
 from wa_core.errors import (
     MoveConflictError,
+    UsageError,
 )
 from wa_core.migrate import Phase, copy
 
@@ -47,6 +48,11 @@ async def test_skipping_leaves_what_the_target_has(source: str, target: str) -> 
     assert there["chat/1/index"][0] == b"another"
     assert set(there) == {*RECORDS, "chat/2/index"}
     assert report.skipped == 1
+
+
+async def test_a_policy_that_there_is_none_of_is_refused(source: str, target: str) -> None:
+    with pytest.raises(UsageError, match="refuse, overwrite, skip"):
+        await copy(source, target, on_conflict="replace")
 
 
 async def test_two_auth_states_are_never_mixed(source: str, target: str) -> None:

@@ -83,7 +83,7 @@ async def copy(source: str, target: str, **switches: Unpack[Switches]) -> Report
     listener = switches.get("listener", unheard)
     policy = Policy(
         scope=Scope.of(switches.get("only", ())),
-        on_conflict=OnConflict(switches.get("on_conflict", OnConflict.REFUSE)),
+        on_conflict=OnConflict.of(switches.get("on_conflict", OnConflict.REFUSE)),
         keep_source=switches.get("keep_source", False),
         takeover=switches.get("takeover", False),
         force=switches.get("force", False),

@@ -22,6 +22,13 @@ class OnConflict(StrEnum):
     SKIP = "skip"
     """Leave to the target what it has; not for credentials, two halves are no session."""
 
+    @classmethod
+    def of(cls, name: str) -> OnConflict:
+        """Read a name, or raise `UsageError`."""
+        if name not in list(cls):
+            raise UsageError(f"on_conflict is one of {', '.join(cls)}, not {name!r}")
+        return cls(name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
