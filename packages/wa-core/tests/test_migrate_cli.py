@@ -18,9 +18,10 @@ from migrate_bench.sample import auth_records, fill, held, opens
 from wa_core.cli.arguments import for_check, for_move
 from wa_core.cli.exits import TABLE, code_of
 from wa_core.cli.meter import JsonLines, Meter, line
+from wa_core.cli.secretsfile import take_secrets
 from wa_core.errors import EngineUnavailableError, LeaseHeldError, UsageError, WaError
 from wa_core.migrate import Phase, Progress
-from wa_core.storage import open_engine
+from wa_core.storage import EngineUrl, open_engine
 
 # Most of the time goes into starting the command, again and again.
 pytestmark = pytest.mark.once
@@ -196,6 +197,18 @@ async def test_secrets_come_from_a_file_and_show_nowhere(tmp_path: Path) -> None
 
     assert ended.returncode == 2
     assert "hush hush" not in ended.stderr + ended.stdout
+
+
+def test_secrets_are_bytes_like_those_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets").write_bytes(b"PLACE=p\xe4ss\n")
+    monkeypatch.setenv("PLACE", "")
+
+    take_secrets(str(tmp_path / "secrets"), os.environ)
+
+    assert os.environb[b"PLACE"] == b"p\xe4ss"
+    assert os.fsencode(EngineUrl.parse("file:/at/${PLACE}").path) == b"/at/p\xe4ss"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

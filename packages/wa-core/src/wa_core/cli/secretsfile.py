@@ -11,7 +11,7 @@ def take_secrets(path: str | None, environment: MutableMapping[str, str]) -> Non
     """Put the lines NAME=VALUE of a file into the environment, where URLs look for them."""
     if path is None:
         return
-    with open(path, encoding="utf-8") as lines:
+    with open(path, encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             name, sign, value = line.rstrip("\n").partition("=")
             if not line.strip() or line.startswith("#"):

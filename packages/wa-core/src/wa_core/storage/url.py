@@ -194,8 +194,8 @@ def _session(text: str) -> str:
 
 
 def _filled_in(text: str) -> str:
-    """Put the environment in, percent-encoded: its values hold no syntax."""
-    return _VARIABLE.sub(lambda found: quote(_variable(found[1]), safe=""), text)
+    """Put the environment in, percent-encoded byte by byte: its values hold no syntax."""
+    return _VARIABLE.sub(lambda found: quote(os.fsencode(_variable(found[1])), safe=""), text)
 
 
 def _variable(name: str) -> str:
