@@ -7,13 +7,15 @@ credentials the same bytes, does the target stay shut, and was an identity made?
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from unreadable_bench.minting import watched
-from unreadable_bench.readers import COMPARERS, MOVERS, OPENERS, Reader, Refusal, opens
+from unreadable_bench.readers import COMPARERS, MOVERS, OPENERS, Reader, Refusal, alone, opens
 from unreadable_bench.sample import CREDENTIALS, ODD, OF_ANOTHER_SHAPE, WHOLE
 from unreadable_bench.stores import BrokenStore, Fault, forget, stored
 from wa_core.errors import CorruptRecordError, EngineUnavailableError
+from wa_core.migrate import OnConflict, copy
 from wa_core.storage.layouts import CREDS
 
 pytestmark = pytest.mark.once
@@ -82,6 +84,21 @@ def test_any_other_record_ends_a_move_as_well(reader: str, fault: str) -> None:
             sides.source.break_key(key, FAULTS[fault])
 
             assert sides.refusal(MOVERS[reader]).code == FAULTS[fault]().code
+
+
+@pytest.mark.parametrize("on_conflict", OnConflict)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_target_that_cannot_be_read_is_not_written_over(on_conflict: str, fault: str) -> None:
+    with Sides() as sides:
+        for key, value in WHOLE.items():
+            sides.target.put(key, value, None)
+        sides.target.break_key(CREDS, FAULTS[fault])
+
+        refusal = sides.refusal(alone(partial(copy, on_conflict=on_conflict)))
+
+        assert refusal.code in (FAULTS[fault]().code, "move-conflict")
+        assert sides.target.values[CREDS] == CREDENTIALS
+        assert opens(sides.url)
 
 
 @pytest.mark.parametrize("odd", ODD)
