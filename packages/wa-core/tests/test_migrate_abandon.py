@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,20 @@ async def test_an_announcement_alone_is_taken_back_and_the_target_left_alone(
 
     assert await marker(source) is None
     assert await opens(target)
+
+
+async def test_an_announcement_is_taken_back_where_the_target_was_never_made(
+    tmp_path: Path,
+) -> None:
+    source, target = (empty_place("file", str, tmp_path) for _ in range(2))
+    await begun(source, target)
+    place = Path(target.removeprefix("file:").removesuffix("#bot"))
+    shutil.rmtree(place)
+
+    assert (await abandon(source, target)).outcome == "abandoned"
+
+    assert await marker(source) is None
+    assert not place.exists()
 
 
 async def test_two_stores_without_a_move_are_left_alone(source: str, target: str) -> None:

@@ -81,19 +81,22 @@ class Abandonment:
         if dry_run:
             return self._report("would abandon", pruned=await self._count(arriving))
         async with AsyncExitStack() as ends:
-            # Opening for writing would make a source that is not there.
-            there = mine != Glance()
-            source = await ends.enter_async_context(self._held(self._source)) if there else None
-            target = await ends.enter_async_context(self._held(self._target))
+            # Opening for writing would make what is not there.
+            source, target = [
+                None if found == Glance() else await ends.enter_async_context(self._held(side))
+                for side, found in ((self._source, mine), (self._target, its))
+            ]
             return await self._take_out(source, target)
 
-    async def _take_out(self, source: Held | None, target: Held) -> Report:
+    async def _take_out(self, source: Held | None, target: Held | None) -> Report:
         # Looked at once more: now nobody else can change it.
         mine = Glance() if source is None else await _glance_at(source.engine)
-        its = await _glance_at(target.engine)
+        its = Glance() if target is None else await _glance_at(target.engine)
         self._check_stays(mine, its)
         arriving = self._arriving(its)
-        removed = 0 if arriving is None else await self._empty(target, arriving)
+        removed = 0
+        if target is not None and arriving is not None:
+            removed = await self._empty(target, arriving)
         if source is not None and self._leaving(mine) is not None:
             await source.write(Batch().delete(MOVE_KEY))
         return self._report("abandoned", pruned=removed, warnings=_notes(arriving))
