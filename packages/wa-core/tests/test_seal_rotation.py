@@ -472,8 +472,7 @@ async def test_processes_killed_while_they_rotate_lose_nothing(
             seen.add(told.generation)
 
     async with await open_engine(url) as engine:
-        async with await engine.acquire("waiting for the dead", 1):
-            done = await rotate_data_key(engine)
+        done = await rotate_data_key(engine)
         assert await engine.get_many(values) == values
-    assert done.generation == max(seen) + 1 or done.generation in seen
+    assert done.generation >= max(seen)
     assert len(seen) > 20
