@@ -163,10 +163,18 @@ class Commits:
         self._pump()
 
     def _finish(self, change: Change, members: list[Waiting]) -> None:
-        self._store.contents.take(change)
+        error: EngineUnavailableError | None = None
+        try:
+            self._store.contents.take(change)
+        except EngineUnavailableError as exc:
+            error = exc  # the batch is true, but nobody can be told what is there now
         for waiting in members:
-            if not waiting.done.done():
+            if waiting.done.done():
+                continue
+            if error is None:
                 waiting.done.set_result(None)
+            else:
+                waiting.done.set_exception(error)
 
     def _fail(self, members: list[Waiting], error: BaseException) -> None:
         """Tell one caller; let several try again one by one, for one may have failed them all."""
