@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from archive_bench.busy import InterruptedEngine, Twenty, Write, messages_in, said_by
 from archive_bench.made import CHEAP, KEY, SECRET, TAKEN_AT, VARIABLE, url_of
-from wa_core.archive import About, Writer, capture, open_archive
+from wa_core.archive import About, Writer, capture, open_archive, prove
 from wa_core.backup import create
 from wa_core.errors import UnsettledBackupError
 from wa_core.storage import Batch, Engine, MemoryEngine, open_engine
@@ -190,6 +191,27 @@ async def test_a_layout_that_cannot_be_read_at_one_moment_has_to_stand_still(
     still = await taken(InterruptedEngine(engine, nothing, capabilities=bare), tmp_path / "a")
 
     assert len(said_by(still)) == 1
+
+
+async def test_cancelled_at_any_step_it_leaves_a_whole_archive_or_none(tmp_path: Path) -> None:
+    engine = MemoryEngine()
+    await filled(engine, records=20)
+
+    finished = 0
+    for steps in range(0, 120, 3):
+        task = asyncio.create_task(
+            capture(engine, str(tmp_path / f"{steps}"), SECRET, ABOUT, cost=CHEAP)
+        )
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        finished += not task.cancelled()
+
+    names = os.listdir(tmp_path)
+    assert len(names) >= finished
+    for name in names:
+        assert (await prove(str(tmp_path / name), SECRET)).records == 40
 
 
 async def test_positions_come_along_and_of_what_moves_no_later_than_the_moment(

@@ -46,7 +46,10 @@ async def capture(
     folder = os.path.dirname(path) or "."
     writer = writer or Stranger()
     watch = Watch()
-    with writer.watched(watch.note), await off_loop(lambda: Staging(folder)) as first:
+    with (
+        writer.watched(watch.note),
+        await off_loop(lambda: Staging(folder), undo=Staging.close) as first,
+    ):
         seen = Observation(
             engine, first, writer=writer, watch=watch, leaves_out=is_marker, heard=heard
         )
@@ -54,7 +57,7 @@ async def capture(
         for _ in range(ROUNDS):
             await seen.choose()
             told = replace(about, taken_at=int(now() * 1e6))
-            with await off_loop(lambda: Staging(folder)) as second:
+            with await off_loop(lambda: Staging(folder), undo=Staging.close) as second:
                 await seen.look_again(second)
                 doubtful: set[str] = set()
                 entries = seen.entries(second, doubtful)
@@ -80,7 +83,8 @@ async def write(
     None, and no archive, if reading them put anything into `doubtful`.
     """
     with await off_loop(
-        lambda: ArchiveWriter(path, secret, about, cost=cost, replaces=replaces)
+        lambda: ArchiveWriter(path, secret, about, cost=cost, replaces=replaces),
+        undo=ArchiveWriter.discard,
     ) as writer:
 
         def some() -> bool:

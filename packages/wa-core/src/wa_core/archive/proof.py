@@ -45,7 +45,7 @@ async def prove(
     `heard` is told of every few thousand records that were read, `seen` gets each of them, in a
     thread.
     """
-    reader = await off_loop(lambda: ArchiveReader(path, secret))
+    reader = await off_loop(lambda: ArchiveReader(path, secret), undo=ArchiveReader.close)
     with reader:
         entries = reader.entries()
         size = 0

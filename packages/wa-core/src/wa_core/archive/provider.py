@@ -54,7 +54,7 @@ async def open_archive(
     path: str, secret: Secret, *, timeout: float = TIMEOUT_S, moving: bool = False
 ) -> ArchiveEngine:
     """Open an archive for reading; with `moving`, also for the marker of a move."""
-    reader = await off_loop(lambda: ArchiveReader(path, secret))
+    reader = await off_loop(lambda: ArchiveReader(path, secret), undo=ArchiveReader.close)
     return (MovingArchive if moving else ArchiveEngine)(reader, timeout=timeout)
 
 
@@ -84,7 +84,9 @@ class ArchiveProvider(Provider):
 def is_archive(path: str) -> bool:
     """Tell whether a file begins like an archive."""
     try:
+        if not os.path.isfile(path):
+            return False
         with disk_errors(), open(path, "rb") as file:
-            return os.path.isfile(path) and file.read(len(MAGIC)) == MAGIC
+            return file.read(len(MAGIC)) == MAGIC
     except EngineConfigError:
         return False

@@ -109,7 +109,9 @@ async def _looked_at(path: str, secret: Secret, verify: bool) -> Listed:
     try:
         with disk_errors():
             size = os.stat(path).st_size
-        with await off_loop(lambda: ArchiveReader(path, secret)) as reader:
+        with await off_loop(
+            lambda: ArchiveReader(path, secret), undo=ArchiveReader.close
+        ) as reader:
             about, records = reader.about, reader.end.count
         if verify:
             await prove(path, secret)

@@ -43,7 +43,7 @@ class ArchiveTarget(Engine):
     async def _staged(self) -> Staging:
         if self._staging is None:
             folder = os.path.dirname(self._path) or "."
-            self._staging = await off_loop(lambda: Staging(folder))
+            self._staging = await off_loop(lambda: Staging(folder), undo=Staging.close)
         return self._staging
 
     async def _get_many(self, keys: Sequence[str]) -> dict[str, bytes]:

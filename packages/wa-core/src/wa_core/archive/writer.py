@@ -73,12 +73,17 @@ class ArchiveWriter:
         with disk_errors():
             self._seal(self._count, record_of(entry))
 
+    def flush(self) -> None:
+        """Let the disk have what was added so far."""
+        with disk_errors():
+            self._file.flush()
+
     def finish(self) -> str:
         """Make the archive durable under its own name; return its digest in hex."""
         digest = self._sum.digest()
         with disk_errors():
             self._file.write(self._cipher.seal_end(End(self._count, digest)))
-            self._file.flush()
+            self.flush()
             os.fsync(self._file.fileno())
             self._check_free()
             os.rename(self._path + PARTIAL, self._path)
