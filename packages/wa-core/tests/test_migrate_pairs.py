@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import pytest
 from migrate_bench.places import (
@@ -15,8 +14,6 @@ from migrate_bench.places import (
     OURS,
     WHOLE,
     Places,
-    empty_place,
-    started_servers,
 )
 from migrate_bench.rounds import Rounds, run_all
 from migrate_bench.sample import fill, held, opens, records_for, whole_records
@@ -27,19 +24,6 @@ from wa_core.storage import open_engine
 
 pytestmark = pytest.mark.once
 SIDE_BY_SIDE = 6
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Places]:
-    """Share the servers among all pairs."""
-    with started_servers() as found:
-        yield found
-
-
-@pytest.fixture
-def place(servers: Places, tmp_path: Path) -> Places:
-    """Name an empty session of a kind."""
-    return lambda kind: empty_place(kind, servers, tmp_path)
 
 
 PAIRS = list(itertools.permutations((*OURS, *FOREIGN), 2))

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from migrate_bench.places import OURS, Places, empty_place, started_servers
+from migrate_bench.places import OURS, Places
 from wa_core.storage import open_engine
 
 pytestmark = pytest.mark.once
 
 
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Places]:
-    """Share the servers among all engines."""
-    with started_servers() as found:
-        yield found
-
-
 @pytest.mark.parametrize("kind", [kind for kind in OURS if kind != "file"])
-async def test_the_holder_of_a_lease_is_told_until_it_ends(
-    kind: str, servers: Places, tmp_path: Path
-) -> None:
-    url = empty_place(kind, servers, tmp_path)
+async def test_the_holder_of_a_lease_is_told_until_it_ends(kind: str, place: Places) -> None:
+    url = place(kind)
     async with await open_engine(url) as engine:
         await engine.set("chat/1", b"x")
         async with await open_engine(url, read_only=True) as reader:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 import socket
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from migrate_bench.places import FOREIGN, OURS, Places, empty_place, started_servers
+from migrate_bench.places import FOREIGN, OURS, Places
 from wa_bench.running import Ended, now, wa
 from wa_bench.sessions import PHONE, everything, link, put
 from wa_core.cli.commands.sessions import rendered
@@ -21,19 +20,6 @@ from wa_core.storage import SCRATCH, list_sessions, open_engine
 pytestmark = pytest.mark.once
 
 LOCAL = ("file", "sqlite")
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Places]:
-    """Share the servers among all engines."""
-    with started_servers() as found:
-        yield found
-
-
-@pytest.fixture
-def place(servers: Places, tmp_path: Path) -> Places:
-    """Name an empty session of a kind."""
-    return lambda kind: empty_place(kind, servers, tmp_path)
 
 
 def steps(ended: Ended) -> dict[str, str]:
@@ -325,8 +311,8 @@ async def test_the_age_of_the_last_write_is_told_in_words(tmp_path: Path) -> Non
         assert told in str(table)
 
 
-def test_weaker_durability_is_told_with_its_reason(servers: Places) -> None:
-    url = empty_place("redis", servers, Path())
+def test_weaker_durability_is_told_with_its_reason(place: Places) -> None:
+    url = place("redis")
     now(link(url))
 
     ended = wa("inspect", f"{url.partition('#')[0]}?durability=volatile#{url.partition('#')[2]}")

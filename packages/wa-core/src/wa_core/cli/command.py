@@ -55,3 +55,23 @@ def add_full_keys(parser: argparse.ArgumentParser) -> None:
 def add_url(parser: argparse.ArgumentParser, *, about: str = "the session: PLACE#NAME") -> None:
     """Add the URL that almost every subcommand takes."""
     parser.add_argument("url", metavar="URL", help=about)
+
+
+class Actions:
+    """The subcommands of a subcommand: `wa backup create`; `options.action` names the one."""
+
+    def __init__(self, parser: argparse.ArgumentParser, examples: str) -> None:
+        self._added = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+        self._examples = examples
+
+    def add(self, name: str, about: str) -> argparse.ArgumentParser:
+        """Add one, and return its parser."""
+        parser = self._added.add_parser(
+            name,
+            help=about,
+            description=about,
+            epilog=self._examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add_common(parser)
+        return parser

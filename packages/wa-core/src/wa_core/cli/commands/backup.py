@@ -18,7 +18,7 @@ from wa_core.backup import (
     verify,
 )
 from wa_core.cli.blocks import Block, Cell, Facts, Line, Table, Tone, cells, columns
-from wa_core.cli.command import add_common, add_full_keys
+from wa_core.cli.command import Actions, add_full_keys
 from wa_core.cli.exits import DONE, code_of
 from wa_core.cli.screen import Say, Screen
 from wa_core.cli.spelling import count, size
@@ -42,18 +42,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "one moment. A restore is no rewind: ratchets stay behind, unless the archive is proven to "
         "be the last state of its session."
     )
-    added = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    taking = _action(added, "create", "take a backup of a session, and prove it from the disk")
+    actions = Actions(parser, _EXAMPLES)
+    taking = actions.add("create", "take a backup of a session, and prove it from the disk")
     taking.add_argument("source", metavar="URL", help="the session")
     taking.add_argument("archive", metavar="ARCHIVE", help="archive:FILE?key=... or a folder/")
     taking.add_argument("--keep", type=int, metavar="N", help="in a folder: keep the newest N")
-    proving = _action(added, "verify", "read an archive whole, and say whether it is sound")
+    proving = actions.add("verify", "read an archive whole, and say whether it is sound")
     proving.add_argument("archive", metavar="ARCHIVE", help="archive:FILE?key=...")
-    listing = _action(added, "list", "the archives of a folder, newest first")
+    listing = actions.add("list", "the archives of a folder, newest first")
     listing.add_argument("archive", metavar="ARCHIVE", help="archive:FOLDER/?key=...")
     listing.add_argument("--verify", action="store_true", help="read each of them whole")
     add_full_keys(listing)
-    returning = _action(added, "restore", "bring a session back, and prove that it arrived")
+    returning = actions.add("restore", "bring a session back, and prove that it arrived")
     returning.add_argument("archive", metavar="ARCHIVE", help="archive:FILE?key=...")
     returning.add_argument("target", metavar="URL", help="where the session shall be")
     returning.add_argument(
@@ -70,18 +70,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what to do about other records in the target (default: refuse)",
     )
     returning.add_argument("--dry-run", action="store_true", help="write nothing, and tell")
-
-
-def _action(added: Any, name: str, about: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = added.add_parser(
-        name,
-        help=about,
-        description=about,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_common(parser)
-    return parser
 
 
 async def run(options: argparse.Namespace, screen: Screen) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
 
 from wa_core.cli.blocks import Line, Tone
-from wa_core.cli.command import add_common, add_url
+from wa_core.cli.command import Actions, add_url
 from wa_core.cli.exits import DONE
 from wa_core.cli.screen import Screen
 from wa_core.cli.spelling import count
@@ -28,12 +27,12 @@ Both take the session's lease: stop the program that uses it, or let that progra
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
     parser.description = "Make keys for sealed sessions and archives, and change those in use."
-    added = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    making = _action(added, "new-key", "make a key: 32 random bytes, as a line of text")
+    actions = Actions(parser, _EXAMPLES)
+    making = actions.add("new-key", "make a key: 32 random bytes, as a line of text")
     making.add_argument(
         "file", metavar="FILE", nargs="?", help="write it there, for nobody else to read"
     )
-    changing = _action(added, "rotate", "seal every record anew; with --to, change the outer key")
+    changing = actions.add("rotate", "seal every record anew; with --to, change the outer key")
     add_url(changing, about="the session, with the seal= that opens it now")
     changing.add_argument(
         "--to",
@@ -41,18 +40,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="lock the data keys with this key from now on, and touch no record: env:NAME, "
         "file:PATH or keyring:SERVICE/NAME",
     )
-
-
-def _action(added: Any, name: str, about: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = added.add_parser(
-        name,
-        help=about,
-        description=about,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_common(parser)
-    return parser
 
 
 async def run(options: argparse.Namespace, screen: Screen) -> int:
