@@ -77,12 +77,16 @@ class SealedEngine(WrapperEngine):
         for operation in operations:
             if operation.key == HEAD_KEY:
                 raise InvalidKeyError(HEAD_KEY, "here the seal of the session lies")
-        async with AsyncExitStack() as passing:
-            async with self.gate.turn:
-                ring = await self.keeper.for_writing(fence)
-                batch = Batch(_sealed(ring, operation) for operation in operations)
-                passing.enter_context(self.gate.passed())
+        async with self.gate.turn:
+            ring = self.keeper.ring_for(fence) or await self.keeper.for_writing(fence)
+            batch = Batch.checked([_sealed(ring, operation) for operation in operations])
+            self.gate.enter()
+        answered = False
+        try:
             await self.inner.apply(batch, fence=fence)
+            answered = True
+        finally:
+            self.gate.leave(answered=answered)
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
         if not HEAD_KEY.startswith(prefix):
@@ -131,8 +135,7 @@ class SealedEngine(WrapperEngine):
 
     async def _up_to(self, ring: Ring, found: Iterable[bytes]) -> Ring:
         """Read the head again if somebody seals with a newer key."""
-        behind = any(ring.is_behind(sealed) for sealed in found)
-        return await self.keeper.reload() if behind else ring
+        return await self.keeper.reload() if ring.is_behind_any(found) else ring
 
 
 def sealed_in(engine: Engine) -> SealedEngine | None:

@@ -7,8 +7,8 @@ until the last of them is done: what is read then is what will be written over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 
 class Gate:
@@ -23,20 +23,18 @@ class Gate:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    @contextmanager
-    def passed(self) -> Iterator[None]:
-        """Count a write in; begins before `turn` is given up, ends when the store has answered."""
+    def enter(self) -> None:
+        """Count a write in, before `turn` is given up."""
         self._inside += 1
         self._empty.clear()
-        try:
-            yield
-        except BaseException:
+
+    def leave(self, *, answered: bool) -> None:
+        """Count it out; without an answer nobody knows whether it was done."""
+        if not answered:
             self.is_doubtful = True
-            raise
-        finally:
-            self._inside -= 1
-            if not self._inside:
-                self._empty.set()
+        self._inside -= 1
+        if not self._inside:
+            self._empty.set()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:

@@ -76,9 +76,13 @@ class Keeper:
         """Return the keys to write with; this may begin the session."""
         if self.ring is None:
             return await self._begun(fence)
+        return self.ring_for(fence) or await self.reload()
+
+    def ring_for(self, fence: Lease | None) -> Ring | None:
+        """Return the keys to write with, if they cannot have been changed by anybody else."""
         if not self._shared or (fence is not None and fence.epoch == self._sure_of):
             return self.ring
-        return await self.reload()
+        return None
 
     async def under(self, lease: Lease) -> None:
         """Make sure of the keys under a lease that was just taken."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -90,6 +90,14 @@ class Ring:
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether a record says that the newest key sealed it."""
         return sealed.startswith(self._start)
+
+    def is_behind_any(self, records: Iterable[bytes]) -> bool:
+        """Tell whether one of the records has a newer seal than this ring knows."""
+        for sealed in records:
+            # Nearly all have the newest, and this is asked of every record that is read.
+            if not sealed.startswith(self._start) and self.is_behind(sealed):
+                return True
+        return False
 
     def is_behind(self, sealed: bytes) -> bool:
         """Tell whether a record says that a newer key sealed it than this ring knows."""

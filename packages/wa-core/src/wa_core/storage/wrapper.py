@@ -31,7 +31,7 @@ class WrapperEngine(Engine):
         return await self.inner.get_many(keys)
 
     async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
-        await self.inner.apply(Batch(operations), fence=fence)
+        await self.inner.apply(Batch.checked(operations), fence=fence)
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
         return await self.inner.list(prefix, offset, limit)
