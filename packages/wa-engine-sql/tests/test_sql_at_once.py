@@ -12,6 +12,7 @@ from wa_core.storage import Batch, MemoryEngine, open_engine
 from wa_engine_sql import SqlEngine, mysql_quick, postgres_quick
 from wa_engine_sql.change import Change, change_of
 from wa_engine_sql.mysql_text import wording_of
+from wa_engine_sql.relay import Relay
 
 
 class Ways:
@@ -84,7 +85,8 @@ async def test_a_batch_that_comes_late_changes_nothing(place: str) -> None:
 async def _send(dialect: Any, driver: Any, change: Change) -> bool:
     pace = dialect._paces[b"default"]
     if dialect.name == "PostgreSQL":
-        return await postgres_quick.write(driver, pace, dialect._idents[b"default"], change, None)
+        ident, leg = dialect._idents[b"default"], Relay().next()
+        return await postgres_quick.write(driver, pace, ident, change, None, leg)
     return await mysql_quick.write(driver, wording_of(driver), pace, change, None)
 
 

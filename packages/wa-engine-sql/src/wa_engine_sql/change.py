@@ -29,16 +29,15 @@ class Record:
     key: bytes
     value: bytes
     at: int | None
+    crc: int
+    """The checksum that its row carries."""
+    hashes: Hashes
+    """The numbers of its folders."""
 
-    @property
-    def crc(self) -> int:
-        """The checksum that its row carries."""
-        return checksum(self.key, self.value)
-
-    @property
-    def hashes(self) -> Hashes:
-        """The numbers of its folders."""
-        return hashes_of(self.key)
+    @classmethod
+    def of(cls, key: bytes, value: bytes, at: int | None) -> Record:
+        """Work out what the row of a record holds."""
+        return cls(key, value, at, checksum(key, value), hashes_of(key))
 
     @property
     def size(self) -> int:
@@ -83,7 +82,7 @@ def change_of(operations: Sequence[Operation]) -> Change:
         if isinstance(operation, Put):
             if not covered and key not in written:
                 written.add(key)
-                puts.append(Record(key.encode(), operation.value, operation.at))
+                puts.append(Record.of(key.encode(), operation.value, operation.at))
         elif not covered:
             gone.add(key)
     puts.reverse()

@@ -14,6 +14,7 @@ from wa_core.errors import WaError
 from wa_core.storage import Durability
 
 from wa_engine_sql.change import Change
+from wa_engine_sql.relay import Leg
 
 FORMAT = 1
 """The version of tables and rows that this package writes [N3]."""
@@ -104,8 +105,13 @@ class Dialect(Protocol):
     ) -> list[Row]:
         """Read records in the order of their keys, from `start` up to but not `end`."""
 
-    async def apply(self, line: Line, session: bytes, change: Change, epoch: int | None) -> None:
-        """Make a change in one transaction; with an epoch, only while its lease is current."""
+    async def apply(
+        self, line: Line, session: bytes, change: Change, epoch: int | None, leg: Leg
+    ) -> None:
+        """Make a change in one transaction; with an epoch, only while its lease is current.
+
+        The next may be let in before the answer; what is ahead may be under way if it did so.
+        """
 
     async def clear(self, line: Line, session: bytes) -> None:
         """Remove all records of the session."""

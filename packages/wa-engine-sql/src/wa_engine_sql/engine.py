@@ -29,6 +29,7 @@ from wa_engine_sql.dialects import dialect_for
 from wa_engine_sql.faults import driver_errors
 from wa_engine_sql.folders import end_of
 from wa_engine_sql.place import Place, Share
+from wa_engine_sql.relay import Relay
 
 SCAN_CHUNK = 512
 
@@ -54,6 +55,7 @@ class SqlEngine(Engine):
         self._session = session.encode()
         self._share = share
         self._checked = share is not None
+        self._relay = Relay()
 
     @classmethod
     async def open(
@@ -108,10 +110,10 @@ class SqlEngine(Engine):
         # While it waits for its turn: the database may be at work on the batch before.
         change = change_of(operations)
         epoch = None if fence is None else fence.epoch
-        async with self._turn:
+        async with self._relay.next() as leg:
             place = await self._ready()
             async with place.writing() as line:
-                await place.dialect.apply(line, self._session, change, epoch)
+                await place.dialect.apply(line, self._session, change, epoch, leg)
 
     async def _list(self, prefix: str, offset: int, limit: int | None) -> list[str]:
         place = await self._ready()
@@ -173,7 +175,8 @@ class SqlEngine(Engine):
             await place.dialect.release(line, self._session, lease.epoch)
 
     async def _clear(self) -> None:
-        async with self._turn:
+        async with self._relay.next() as leg:
+            await leg.alone()
             place = await self._ready()
             async with place.writing() as line:
                 await place.dialect.clear(line, self._session)

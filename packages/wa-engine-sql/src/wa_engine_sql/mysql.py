@@ -25,6 +25,7 @@ from wa_engine_sql.mysql_quick import Known
 from wa_engine_sql.mysql_text import STANDS_STILL_S, Wording, ask, wording_of
 from wa_engine_sql.mysql_turn import Turn, begin
 from wa_engine_sql.pace import Pace
+from wa_engine_sql.relay import Leg
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.02
@@ -134,7 +135,9 @@ class MysqlDialect:
         """Read records in the order of their keys."""
         return await mysql_rows.chunk(line.driver, session, start, end, limit)
 
-    async def apply(self, line: Line, session: bytes, change: Change, epoch: int | None) -> None:
+    async def apply(
+        self, line: Line, session: bytes, change: Change, epoch: int | None, leg: Leg
+    ) -> None:
         """Make a change in one transaction; a deadlock is tried again."""
         for attempt in range(_ATTEMPTS):
             pace = self._paces.setdefault(session, Pace())

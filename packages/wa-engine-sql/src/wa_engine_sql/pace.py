@@ -1,8 +1,9 @@
 """Whether a session can be written in one message: while nobody else writes it.
 
-The idea: every write raises the session's `turn`. Who wrote last knows the number, and names it in
-the next write, which changes nothing when somebody else has written since, or when the network
-delivers it after its caller gave up and wrote more. Without the number a write asks first.
+The idea: every write gives the session another `turn`, a number that it never had. Who wrote last
+knows the number, and names it in the next write, which changes nothing when somebody else has
+written since, or when the network delivers it after its caller gave up and wrote more. Without the
+number a write asks first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ class Pace(Generic[T]):
     def __init__(self) -> None:
         self._turn: T | None = None
         self._in_company = 0
+
+    @property
+    def known(self) -> T | None:
+        """What `take` would return."""
+        return self._turn
 
     def take(self) -> T | None:
         """Return what is known, and forget it until `went` says how it went on."""

@@ -21,6 +21,7 @@ from wa_engine_sql import postgres_quick, postgres_rows, postgres_schema
 from wa_engine_sql.change import Change
 from wa_engine_sql.dialect import Line, Row, Settings
 from wa_engine_sql.pace import Pace
+from wa_engine_sql.relay import Leg
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.02
@@ -143,16 +144,19 @@ class PostgresDialect:
         """Read records in the order of their keys."""
         return await postgres_rows.chunk(line.driver, session, start, end, limit)
 
-    async def apply(self, line: Line, session: bytes, change: Change, epoch: int | None) -> None:
+    async def apply(
+        self, line: Line, session: bytes, change: Change, epoch: int | None, leg: Leg
+    ) -> None:
         """Make a change in one transaction; a deadlock or a lost session is tried again."""
         for attempt in range(_ATTEMPTS):
             ident = await self._ident(line, session)
             pace = self._paces.setdefault(session, Pace())
             try:
-                if await postgres_quick.write(line.driver, pace, ident, change, epoch):
+                if await postgres_quick.write(line.driver, pace, ident, change, epoch, leg):
                     return
-                async with _transaction(line.driver, ident) as turn:
-                    if await postgres_rows.write(line.driver, ident, change, turn):
+                await leg.alone()
+                async with _transaction(line.driver, ident) as name:
+                    if await postgres_rows.write(line.driver, ident, change, name):
                         await postgres_quick.learn(line.driver, pace, ident)
                         await postgres_rows.commit(line.driver, ident, epoch)
                         return

@@ -9,6 +9,7 @@ knows the number of the last turn, because it was his, says all that in one (`po
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from secrets import token_hex
 from typing import Any
 
@@ -49,14 +50,15 @@ PUT = f"""
 WITH s AS (
     UPDATE wa_sessions SET turn = {{turn}}, clock = CASE WHEN $2::bigint = 0 THEN clock
         ELSE least(greatest(clock + 1, {NOW}) + $2 - 1, {MAX_POSITION}) END
-    WHERE id = $1 AND {{condition}} RETURNING id, clock - $2 AS base)
+    WHERE id = $1 AND {{condition}} RETURNING id, clock - $2 AS base, {{made}} AS made)
 INSERT INTO wa_records (session, key, npos, crc, h1, h2, h3, h4, value)
 SELECT s.id, p.key, -coalesce(p.at, s.base + p.nth), p.crc, p.h1, p.h2, p.h3, p.h4, p.value
 FROM s, unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::int[], $7::bigint[], $8::bigint[],
     $9::bigint[], $10::bigint[], $11::bytea[]) AS p(key, at, nth, crc, h1, h2, h3, h4, value)
+WHERE s.made
 ON CONFLICT (session, key) DO UPDATE
 SET npos = excluded.npos, crc = excluded.crc, value = excluded.value"""
-_PUT = PUT.format(turn="turn", condition=f"{_TURN} $12")
+_PUT = PUT.format(turn="turn", condition=f"{_TURN} $12", made="true")
 _DELETE = f"""
 WITH d AS (DELETE FROM wa_deep WHERE session = $1 AND key >= $3 AND key < $4 AND {_TURN} $5),
     e AS (DELETE FROM wa_deep WHERE session = $1 AND key = $2 AND {_TURN} $5),
@@ -160,17 +162,15 @@ async def write(db: Any, ident: int, change: Change, turn: str) -> bool:
 
 def columns(puts: Sequence[Record]) -> tuple[object, ...]:
     """Return records as the arrays that `PUT` takes, how many get a position from it in front."""
-    given = 0
-    nth = []
-    for put in puts:
-        given += put.at is None
-        nth.append(given)
+    # An array that is too short is filled up with NULL: where nobody is counted, nothing is sent.
+    nth = list(accumulate(put.at is None for put in puts))
+    given = nth[-1]
     hashes = [put.hashes for put in puts]
     return (
         given,
         [put.key for put in puts],
         [put.at for put in puts],
-        nth,
+        nth if given else [],
         [put.crc for put in puts],
         *(list(column) for column in zip(*hashes, strict=True)),
         [put.value for put in puts],

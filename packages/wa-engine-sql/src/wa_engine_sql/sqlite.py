@@ -29,6 +29,7 @@ from wa_engine_sql import sqlite_rows, sqlite_schema
 from wa_engine_sql.change import Change
 from wa_engine_sql.dialect import Line, Row, Settings
 from wa_engine_sql.promise import Weakness, promised
+from wa_engine_sql.relay import Leg
 from wa_engine_sql.sqlite_file import check_not_cut
 from wa_engine_sql.sqlite_rows import Abandoned
 
@@ -178,7 +179,9 @@ class SqliteDialect:
             line, lambda db, _: sqlite_rows.chunk(db, session, start, end, limit)
         )
 
-    async def apply(self, line: Line, session: bytes, change: Change, epoch: int | None) -> None:
+    async def apply(
+        self, line: Line, session: bytes, change: Change, epoch: int | None, leg: Leg
+    ) -> None:
         """Make a change in one transaction."""
         await self._run(line, lambda db, gone: sqlite_rows.apply(db, session, change, epoch, gone))
 
