@@ -35,6 +35,11 @@ class Ran:
     last: dict[str, Any] = field(default_factory=dict)
     """The report or the error, if it came to one."""
 
+    @property
+    def is_starved(self) -> bool:
+        """Tell whether a busy machine held it up until its lease was over; then it has to end."""
+        return self.code == 3 and self.last.get("code") == "fenced"
+
     def __str__(self) -> str:
         told = self.last or "nothing"
         return f"exit {self.code} after {len(self.steps)} steps {self.steps[-3:]}, told {told}"
