@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks import reading, writing
+from benchmarks import reading, sealing, writing
 from benchmarks.item import Item, Sense
 
 SYNCED = "temporary file, fsync, rename, fsync of the folder, key by key"
 UNSYNCED = "temporary file and rename, key by key"
 WITH_FOLDER = "; makes the message's folder first, without syncing that entry"
+UNSEALED = "the same without seal= in the URL"
 
 ITEMS = (
     Item(
@@ -94,5 +95,31 @@ ITEMS = (
         sense=Sense.COST,
         target=1.5,
         prepare=reading.open_adopted,
+    ),
+    Item(
+        name="sealed-memory",
+        title="a record of 4 KB written and read sealed, in batches of 100, memory engine",
+        against=UNSEALED,
+        sense=Sense.COST,
+        target=None,
+        prepare=sealing.in_memory,
+    ),
+    Item(
+        name="sealed-file",
+        title="a record of 4 KB written and read sealed, in batches of 100, file engine",
+        against=UNSEALED,
+        sense=Sense.COST,
+        target=None,
+        prepare=sealing.in_files,
+        writes=True,
+    ),
+    Item(
+        name="sealed-sqlite",
+        title="a record of 4 KB written and read sealed, in batches of 100, SQLite",
+        against=UNSEALED,
+        sense=Sense.COST,
+        target=None,
+        prepare=sealing.in_sqlite,
+        writes=True,
     ),
 )
