@@ -118,7 +118,7 @@ def test_what_has_another_shape_opens_for_nobody(reader: str, odd: str) -> None:
         assert sides.refusal(OPENERS[reader]).code == "corrupt-record"
 
 
-@pytest.mark.parametrize("reader", ["open, to begin one", "move", "dry run"])
+@pytest.mark.parametrize("reader", ["open, to begin one", "move"])
 def test_credentials_cut_at_any_place_are_damage(reader: str) -> None:
     for length in range(len(CREDENTIALS)):
         with Sides({CREDS: CREDENTIALS[:length]}) as sides:
