@@ -19,6 +19,7 @@ from wa_core.storage import (
     EngineUrl,
     MemoryEngine,
     ReadOnlyEngine,
+    bare_url,
     installed_schemes,
     list_sessions,
     open_engine,
@@ -26,7 +27,8 @@ from wa_core.storage import (
 )
 
 THIRD_PARTY = """
-from wa_core.storage import MemoryEngine, Provider
+from wa_core.errors import StorageError
+from wa_core.storage import MemoryEngine, Provider, Wrapper, WrapperEngine
 
 class Other(Provider):
     async def open(self, url, *, read_only=False):
@@ -37,6 +39,16 @@ class Other(Provider):
 
 class NoProvider:
     pass
+
+class Loud(Wrapper):
+    async def wrap(self, engine, value):
+        if value == "no":
+            raise StorageError("it was told so")
+        return LoudEngine(engine)
+
+class LoudEngine(WrapperEngine):
+    async def _get_many(self, keys):
+        return {key: value.upper() for key, value in (await super()._get_many(keys)).items()}
 """
 
 
@@ -49,11 +61,14 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wa-other-store\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[wa.engines]\nother = wa_other_store:Other\nbroken = wa_other_store:NoProvider\n"
+        "[wa.wrappers]\nloud = wa_other_store:Loud\nquiet = wa_other_store:NoProvider\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    registry._installed.cache_clear()
+    for found in (registry._installed, registry._wrappers):
+        found.cache_clear()
     yield
-    registry._installed.cache_clear()
+    for found in (registry._installed, registry._wrappers):
+        found.cache_clear()
 
 
 async def test_the_memory_engine_is_found_by_its_scheme() -> None:
@@ -183,3 +198,32 @@ async def test_a_store_of_a_newer_contract_is_refused() -> None:
 
     with pytest.raises(StoreVersionError, match="nothing was touched"):
         await open_engine("memory:newer#s")
+
+
+@pytest.mark.usefixtures("third_party")
+async def test_a_parameter_brings_the_wrapper_of_another_package() -> None:
+    async with await open_engine("memory:wrapped?loud=yes&timeout=3#a") as engine:
+        await engine.set("k", b"value")
+
+        assert await engine.get("k") == b"VALUE"
+    async with await open_engine("memory:wrapped#a") as plain:
+        assert await plain.get("k") == b"value"
+    assert await list_sessions("memory:wrapped?loud=yes") == ["a"]
+    bare = bare_url(EngineUrl.parse("memory:wrapped?loud=yes&timeout=3#a"))
+    assert str(bare) == "memory:wrapped?timeout=3#a"
+
+
+@pytest.mark.usefixtures("third_party")
+async def test_a_wrapper_that_refuses_leaves_nothing_open_and_hides_no_session() -> None:
+    async with await open_engine("memory:refused#a") as engine:
+        await engine.set("k", b"")
+
+    with pytest.raises(StorageError, match="it was told so"):
+        await open_engine("memory:refused?loud=no#a")
+    assert await list_sessions("memory:refused?loud=no") == ["a"]
+
+
+@pytest.mark.usefixtures("third_party")
+async def test_an_entry_point_that_is_no_wrapper_is_refused() -> None:
+    with pytest.raises(StorageError, match="no Wrapper"):
+        await open_engine("memory:?quiet=1")
