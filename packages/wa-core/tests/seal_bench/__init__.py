@@ -1,0 +1,3 @@
+"""What the tests of seals share."""
+
+from __future__ import annotations
