@@ -36,6 +36,8 @@ OVERHEAD = _BODY + TAG_SIZE
 _LABEL = b"wa-seal"
 _SCRATCH = 8192
 """Most records of a session fit; what is larger costs one more copy."""
+_INTO_PLACE = hasattr(AESGCM, "encrypt_into")
+"""Since cryptography 47; before, everything costs one more copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Ring:
         nonce = os.urandom(NONCE_SIZE)
         bound = self._bound + name.encode()
         end = OVERHEAD + len(value)
-        if end > _SCRATCH:
+        if end > _SCRATCH or not _INTO_PLACE:
             return b"".join((self._start, nonce, self._cipher.encrypt(nonce, value, bound)))
         self._scratch[_START.size : _BODY] = nonce
         self._cipher.encrypt_into(nonce, value, bound, self._view[_BODY:end])
