@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from migrate_bench.sample import fill, held, opens, whole_records
@@ -193,6 +195,12 @@ def test_a_url_shows_and_keeps_the_name_of_a_key_and_never_a_key() -> None:
 
     assert str(EngineUrl.parse(named)) == named
     assert lasting_url("memory:x?seal=file:/etc/wa.key#a") == "memory:x?seal=file:/etc/wa.key#a"
+    rooted = f"memory:x?seal=file:{quote(os.getcwd())}/a%20key"
+    assert lasting_url("memory:x?seal=file:a+key") == rooted
+    assert lasting_url(rooted) == rooted
+    home = os.path.expanduser("~/wa.key")
+    assert without_secrets("memory:x?key=file%3A~/wa.key") == f"memory:x?key=file:{home}"
+    assert without_secrets("memory:x?seal=file:${HOME}/k") == "memory:x?seal=file:${HOME}/k"
     assert without_secrets("memory:x?key=keyring:wa/a") == "memory:x?key=keyring:wa/a"
     assert without_secrets("memory:x?seal=env:A&seal2=env:B") == "memory:x?seal=env:A"
     for pasted in ("wa-key:abcdef", "hunter2", "vault:hunter2", "env:"):

@@ -46,7 +46,7 @@ class KeySource(ABC):
             if kind == "env":
                 return Environment(rest)
             if kind == "file":
-                return KeyFile(_absolute(rest, name))
+                return KeyFile(os.path.abspath(os.path.expanduser(rest)))
             service, slash, user = rest.rpartition("/")
             if kind == "keyring" and service and slash and user:
                 return Keyring(service, user)
@@ -185,14 +185,6 @@ class Called(KeySource):
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting, as a pipe that nobody writes would have us do."""
     return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _absolute(path: str, name: str) -> str:
-    """Take a path that means the same wherever a URL is read again."""
-    found = os.path.expanduser(path)
-    if not os.path.isabs(found):
-        raise InvalidUrlError(name, f"a file: path is absolute, as in file:{os.path.abspath(path)}")
-    return found
 
 
 def _key_of(text: str, where: str) -> bytes:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 from wa_core.errors import InvalidUrlError, masked
 from wa_core.storage.capabilities import Durability
@@ -152,8 +152,17 @@ def without_secrets(text: str, *, variables: bool = True) -> str:
     found = _PASSWORD_PART.match(place)
     if found and not (variables and _VARIABLE.fullmatch(found[2])):
         place = f"{found[1]}@{place[found.end() :]}"
-    kept = [part for part in query.split("&") if part and _is_public(part, variables)]
+    kept = [_rooted(part) for part in query.split("&") if part and _is_public(part, variables)]
     return f"{place}{'?' if kept else ''}{'&'.join(kept)}{hash_sign}{session}"
+
+
+def _rooted(part: str) -> str:
+    """Spell the path of a key file so that it means the same in another working directory."""
+    name, _, value = part.partition("=")
+    kind, _, path = unquote_plus(value).partition(":")
+    if unquote(name) not in _TAKES_NAMES or kind != "file" or "${" in path:
+        return part
+    return f"{name}=file:{quote(os.path.abspath(os.path.expanduser(path)), safe='/:*,')}"
 
 
 def _is_public(part: str, variables: bool) -> bool:
