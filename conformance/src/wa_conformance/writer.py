@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from wa_core.errors import FencedError, WaError
 from wa_core.storage import Batch, Engine, EngineUrl
-from wa_core.storage.registry import provider_for
+from wa_core.storage.registry import provider_for, wrappers_for
 
 from wa_conformance.crash import STATE, generation
 from wa_conformance.target import Target, parse_target
@@ -106,7 +106,9 @@ async def play(target: Target, session: str, role: str, seed: int) -> None:
 def nurse(target: Target) -> None:
     """Fork a writer for each line `SESSION ROLE SEED` of the input, and say when it is gone."""
     if target.is_url:
-        provider_for(EngineUrl.parse(target.text).scheme)
+        url = EngineUrl.parse(target.text)
+        provider_for(url.scheme)
+        wrappers_for(url)
     say("ready")
     for line in sys.stdin:
         session, role, seed = line.split()

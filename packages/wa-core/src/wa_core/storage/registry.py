@@ -123,11 +123,16 @@ def _installed() -> dict[str, EntryPoint]:
 async def _wrapped(engine: Engine, url: EngineUrl) -> Engine:
     async with AsyncExitStack() as undo:
         undo.push_async_exit(engine)
-        for name, value in url.params.items():
-            if name in _wrappers():
-                engine = await _wrapper(_wrappers()[name]).wrap(engine, value)
+        for wrapper, value in wrappers_for(url):
+            engine = await wrapper.wrap(engine, value)
         undo.pop_all()
     return engine
+
+
+def wrappers_for(url: EngineUrl) -> list[tuple[Wrapper, str]]:
+    """Load the wrappers that a URL asks for, the innermost first, with what it says to each."""
+    known = _wrappers()
+    return [(_wrapper(known[name]), value) for name, value in url.params.items() if name in known]
 
 
 def _wrapper(entry: EntryPoint) -> Wrapper:
