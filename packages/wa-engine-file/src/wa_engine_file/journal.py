@@ -12,13 +12,14 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wa_core.errors import CorruptRecordError
 
 from wa_engine_file.change import Change, Facts, Record
 from wa_engine_file.disk import Disk
+from wa_engine_file.segments import Source
 
 SEGMENTS = ("journal.0", "journal.1")
 _MAGIC = b"WAF1"
@@ -61,11 +62,13 @@ class FrameCodec:
         crc = zlib.crc32(payload, zlib.crc32(bare))
         return _HEADER.pack(_MAGIC, crc, generation, seal, seq, len(payload)) + payload
 
-    def frame_at(self, data: bytes, offset: int) -> Frame | None:
+    def frame_at(self, data: Source, offset: int) -> Frame | None:
         """Read the frame at `offset`, or return None when there is no whole, valid one."""
         if offset + _HEADER.size > len(data):
             return None
-        magic, crc, generation, seal, seq, length = _HEADER.unpack_from(data, offset)
+        magic, crc, generation, seal, seq, length = _HEADER.unpack(
+            data[offset : offset + HEADER_BYTES]
+        )
         begin, end = offset + _HEADER.size, offset + _HEADER.size + length
         if magic != _MAGIC or end > len(data) or seal != self._seal(generation):
             return None
@@ -84,7 +87,7 @@ class FrameCodec:
             return 0, 0
         return seq, _HEADER.size + length
 
-    def frames(self, data: bytes, after: int = 0) -> Iterator[Frame]:
+    def frames(self, data: Source, after: int = 0) -> Iterator[Frame]:
         """Read the frames behind `after` up to the end of a segment's newest generation."""
         at = 0
         seq, length = self.header(data[:HEADER_BYTES])
@@ -97,7 +100,7 @@ class FrameCodec:
             yield frame
             at, seq = frame.end, seq + 1
 
-    def frames_after(self, segments: list[bytes], seq: int) -> list[Frame]:
+    def frames_after(self, segments: Sequence[Source], seq: int) -> list[Frame]:
         """Collect the frames behind `seq` in order, or raise when one of them must be missing."""
         found = [frame for data in segments for frame in self.frames(data, seq)]
         found.sort(key=lambda frame: frame.seq)
@@ -111,9 +114,9 @@ class FrameCodec:
                 raise CorruptRecordError("journal", reason)
         return found
 
-    def _behind(self, data: bytes, seq: int) -> Iterator[int]:
+    def _behind(self, data: Source, seq: int) -> Iterator[int]:
         """Find frames behind `seq` at any offset: they tell damage from an unfinished end."""
-        at = data.find(_MAGIC)
+        at = data.find(_MAGIC, 0)
         while at >= 0:
             found, length = self.header(data[at : at + HEADER_BYTES])
             if found > seq and self.frame_at(data, at) is not None:

@@ -33,6 +33,8 @@ from wa_engine_file.tree import Tree
 _log = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 8 * 1024 * 1024
+SEGMENT_KEYS = 16 * 1024
+"""A removal takes little room there, and yet its key is remembered until the next checkpoint."""
 
 
 class Store:
@@ -84,7 +86,8 @@ class Store:
     @property
     def segment_is_full(self) -> bool:
         """Whether the next commit begins a new segment, which may take a while."""
-        return self._segment.offset >= self._segment_bytes
+        full = self._segment.offset >= self._segment_bytes
+        return full or len(self._block) >= SEGMENT_KEYS
 
     def would_write(self, change: Change) -> bool:
         """Tell whether the change says anything that is not on the disk yet."""

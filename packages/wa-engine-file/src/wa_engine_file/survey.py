@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
+from typing import BinaryIO
 
 from wa_core.storage import MAX_POSITION, is_key
 
@@ -21,6 +22,7 @@ from wa_engine_file.disk import Disk
 from wa_engine_file.journal import SEGMENTS, Frame, FrameCodec
 from wa_engine_file.keys import CONTROL, Spelling
 from wa_engine_file.manifest import NAME, Covered, Manifest, read_manifest
+from wa_engine_file.segments import SegmentFile
 from wa_engine_file.tree import Tree
 
 _log = logging.getLogger(__name__)
@@ -62,7 +64,9 @@ def survey(disk: Disk, tree: Tree, empty: Callable[[], Contents]) -> Survey | No
         manifest = read_manifest(file, contents)
         _take_over(tree, manifest.spelling, contents)
     codec = FrameCodec(manifest.secret)
-    frames = codec.frames_after(segments(disk, tree), manifest.covered.seq)
+    with ExitStack() as ends:
+        segments = [SegmentFile(ends.enter_context(file)) for file in _journal(disk, tree)]
+        frames = codec.frames_after(segments, manifest.covered.seq)
     return Survey(manifest, codec, contents, frames)
 
 
@@ -74,15 +78,11 @@ def foreign(tree: Tree, spelling: Spelling, empty: Callable[[], Contents]) -> Co
     return contents
 
 
-def segments(disk: Disk, tree: Tree) -> list[bytes]:
-    """Read both journal files; one that is not there yet is empty."""
-    found = []
+def _journal(disk: Disk, tree: Tree) -> Iterator[BinaryIO]:
+    """Open both journal files, as far as they are there yet."""
     for name in SEGMENTS:
-        try:
-            found.append(disk.read(f"{tree.base}/{CONTROL}/{name}"))
-        except FileNotFoundError:
-            found.append(b"")
-    return found
+        with suppress(FileNotFoundError):
+            yield disk.open(f"{tree.base}/{CONTROL}/{name}")
 
 
 def _take_over(tree: Tree, spelling: Spelling, contents: Contents) -> None:

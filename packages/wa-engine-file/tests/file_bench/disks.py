@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import BinaryIO
 
 from wa_engine_file.disk import Disk
 
@@ -24,6 +25,10 @@ class HookedDisk(Disk):
     def read(self, path: str) -> bytes:
         self.before("read", path)
         return super().read(path)
+
+    def open(self, path: str) -> BinaryIO:
+        self.before("open", path)
+        return super().open(path)
 
     def create(self, path: str, data: bytes, at: int) -> None:
         def write(part: int) -> None:
