@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,18 @@ from wa_core.storage import (
     MemoryEngine,
     MemoryStore,
     Operation,
+    WrapperEngine,
     list_sessions,
     open_engine,
 )
+
+
+class WriterAlone(MemoryEngine):
+    """Says that it takes one writer, as the file engine does."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self._capabilities = replace(self._capabilities, shared=False)
 
 
 @pytest.fixture(autouse=True)
@@ -214,6 +224,38 @@ async def test_an_older_head_put_back_is_noticed_by_whoever_saw_the_newer() -> N
 
     with pytest.raises(CorruptRecordError, match="older"):
         await engine.set("b", b"2")
+
+
+@pytest.mark.parametrize("reads", [False, True])
+async def test_a_clear_that_lands_late_takes_no_head_from_what_is_written_after_it(
+    reads: bool,
+) -> None:
+    class Late(WrapperEngine):
+        clears = 0
+
+        async def _apply(self, operations: Sequence[Operation], fence: Lease | None) -> None:
+            if self.clears:
+                self.clears = 0
+                await super()._clear()
+            await super()._apply(operations, fence)
+
+        async def _clear(self) -> None:
+            self.clears += 1
+            raise EngineUnavailableError("it lands before the next write")
+
+    store = MemoryStore()
+    for inner in (Late(MemoryEngine(store)), Late(WriterAlone(store))):
+        engine = await sealed(inner)
+        await engine.set("a", b"1")
+
+        with pytest.raises(EngineUnavailableError):
+            await engine.clear()
+        if reads:
+            assert await engine.get("a") == b"1"
+        await engine.set("b", b"2")
+
+        assert set(store.values) == {HEAD_KEY, "b"}
+        assert await engine.get("b") == await (await sealed(store)).get("b") == b"2"
 
 
 async def test_a_clear_that_failed_half_way_is_made_whole_by_the_next_write() -> None:

@@ -131,7 +131,9 @@ class SealedEngine(WrapperEngine):
 
     async def _clear(self) -> None:
         async with self.gate.alone():
+            self.gate.is_doubtful = True
             await self.keeper.clear()
+            self.gate.is_doubtful = False
 
     async def _up_to(self, ring: Ring, found: Iterable[bytes]) -> Ring:
         """Read the head again if somebody seals with a newer key."""

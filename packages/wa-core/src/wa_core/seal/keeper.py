@@ -18,6 +18,7 @@ from wa_core.seal.record import Ring
 from wa_core.storage import Batch, Engine, Lease
 from wa_core.storage.batch import MAX_POSITION
 
+_NOTHING = f"{HEAD_KEY}/nothing"
 _HOLDER = "sealing a session"
 _GLANCE_S = 0.05
 
@@ -37,6 +38,8 @@ class Keeper:
         self._first: bytes | None = None
         """The head to begin with: the same one in every attempt, for one that failed may land."""
         self._lock: Lock | None = None
+        self._clearing = False
+        """Whether a clear got no answer: it may still take the head away."""
         self._sure_of: int | None = None
         self.keys: Keys | None = None
         self.ring: Ring | None = None
@@ -74,15 +77,14 @@ class Keeper:
 
     async def for_writing(self, fence: Lease | None) -> Ring:
         """Return the keys to write with; this may begin the session."""
-        if self.ring is None:
+        if self.ring is None or self._clearing:
             return await self._begun(fence)
         return self.ring_for(fence) or await self.reload()
 
     def ring_for(self, fence: Lease | None) -> Ring | None:
         """Return the keys to write with, if they cannot have been changed by anybody else."""
-        if not self._shared or (fence is not None and fence.epoch == self._sure_of):
-            return self.ring
-        return None
+        sure = not self._shared or (fence is not None and fence.epoch == self._sure_of)
+        return self.ring if sure and not self._clearing else None
 
     async def under(self, lease: Lease) -> None:
         """Make sure of the keys under a lease that was just taken."""
@@ -112,14 +114,20 @@ class Keeper:
         """Remove everything but the head, which others may have in memory."""
         async with self._busy:
             self._first = await self._inner.get(HEAD_KEY) or self._first
-            self.keys = self.ring = self._data = None
+            self._forget()
+            self._clearing = True
             await self._inner.clear()
+            self._clearing = False
             if self._first is not None:
                 await self._put(self._first, None)
                 await self._take(self._first)
 
     async def _begun(self, fence: Lease | None) -> Ring:
         async with self._busy:
+            if self._clearing:
+                await self.settle(fence)
+                self._clearing = False
+                self._forget()
             if fence is not None or not self._leases:
                 return self.ring or await self._found_or_made(fence)
             return self.ring or await self._begun_alone()
@@ -154,6 +162,13 @@ class Keeper:
             data = self._first
             await self._put(data, fence)
         return await self._take(data)
+
+    async def settle(self, fence: Lease | None) -> None:
+        """Wait until writes that got no answer have landed or never will.
+
+        A later write that has returned says so [W6]; this one changes nothing.
+        """
+        await self._inner.apply(Batch().delete(_NOTHING), fence=fence)
 
     async def _put(self, data: bytes, fence: Lease | None) -> None:
         # At the greatest position it is first in every list that it would be in.
@@ -193,6 +208,9 @@ class Keeper:
         if data is None:
             raise CorruptRecordError(HEAD_KEY, "it is gone, and what it sealed with it")
         return await self._lock_of(Head.from_bytes(data))
+
+    def _forget(self) -> None:
+        self.keys = self.ring = self._data = None
 
     def _set(self, data: bytes, lock: Lock, keys: Keys) -> Ring:
         self._data, self._lock, self.keys = data, lock, keys

@@ -32,7 +32,6 @@ BATCH_RECORDS = 200
 BATCH_BYTES = 512 * 1024
 """What writers wait for at most: some milliseconds."""
 _LEASE_S = 60.0
-_NOTHING = f"{HEAD_KEY}/nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +126,7 @@ class _Resealing:
         self, sealed: SealedEngine, tenure: _Tenure, ring: Ring, listener: Listener
     ) -> None:
         self._inner = sealed.inner
+        self._keeper = sealed.keeper
         self._gate = sealed.gate
         self._tenure = tenure
         self._ring = ring
@@ -154,7 +154,9 @@ class _Resealing:
         if not old:
             return
         async with self._gate.alone():
-            await self._settle()
+            if self._gate.is_doubtful:
+                await self._keeper.settle(self._tenure.fence)
+                self._gate.is_doubtful = False
             now = await self._inner.get_many(entry.key for entry in old)
             batch = Batch()
             for entry in old:
@@ -166,12 +168,6 @@ class _Resealing:
         self.progress = replace(self.progress, resealed=self.progress.resealed + len(old))
         self._listener(self.progress)
         await self._tenure.keep()
-
-    async def _settle(self) -> None:
-        """Let a write that failed land now or never: a later one that returned proves it [W6]."""
-        if self._gate.is_doubtful:
-            await self._inner.apply(Batch().delete(_NOTHING), fence=self._tenure.fence)
-            self._gate.is_doubtful = False
 
     def _seen(self, records: int) -> None:
         self.progress = replace(self.progress, seen=self.progress.seen + records)
