@@ -84,7 +84,7 @@ async def write(
     """
     with await off_loop(
         lambda: ArchiveWriter(path, secret, about, cost=cost, replaces=replaces),
-        undo=ArchiveWriter.discard,
+        undo=ArchiveWriter.close,
     ) as writer:
 
         def some() -> bool:

@@ -7,6 +7,7 @@ it. A rank is the place of a record in that order; its frame has the number behi
 
 from __future__ import annotations
 
+import heapq
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from wa_core.storage import MAX_POSITION, Entry
 from wa_core.storage.keys import end_of
 
 STRIDE = 64
+_PIECE = 2**16
 
 
 class ArchiveIndex:
@@ -67,18 +69,19 @@ class ArchiveIndex:
             ranks = self._by_age()[offset:stop]
         return [self.entry(rank).key for rank in ranks]
 
-    def _order(self, rank: int) -> tuple[int, int]:
-        return -self._positions[rank], rank
+    def _order(self, rank: int) -> int:
+        """Return what ranks are sorted by: the newest first, equal ones by key."""
+        return (MAX_POSITION - self._positions[rank]) << 32 | rank
 
     def _by_age(self) -> array[int]:
         if self._newest is None:
-            # One number for both, for a tuple of each would take three times the memory.
-            packed = [
-                (MAX_POSITION - position) << 32 | rank
-                for rank, position in enumerate(self._positions)
+            ranks = range(len(self._places))
+            # Sorted in pieces: a Python int for each record at once would be most of the memory.
+            pieces = [
+                array("I", sorted(ranks[start : start + _PIECE], key=self._order))
+                for start in ranks[::_PIECE]
             ]
-            packed.sort()
-            self._newest = array("I", (number & 0xFFFFFFFF for number in packed))
+            self._newest = array("I", heapq.merge(*pieces, key=self._order))
         return self._newest
 
     def _rank(self, key: str) -> int:

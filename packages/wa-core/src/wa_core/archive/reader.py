@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
+from wa_core.archive.closable import Closable
 from wa_core.archive.frames import (
     END_NUMBER,
     END_SIZE,
@@ -34,7 +33,7 @@ from wa_core.storage import Entry
 _WINDOW = 256 * 1024
 
 
-class ArchiveReader:
+class ArchiveReader(Closable):
     """An open archive; what opens has the right key, metadata and an end."""
 
     def __init__(self, path: str, secret: Secret) -> None:
@@ -106,17 +105,6 @@ class ArchiveReader:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _forward(self, at: int) -> _Forward:
         return _Forward(self._handle, self._cipher, at)

@@ -13,22 +13,22 @@ import secrets
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
+from wa_core.archive.closable import Closable
 from wa_core.archive.frames import FrameCipher
 from wa_core.archive.place import disk_errors
 from wa_core.storage import Entry
 
-RUN_BYTES = 4 * 1024 * 1024
+RUN_BYTES = 8 * 1024 * 1024
 """What lies in memory until it is sorted and put down, roughly."""
-_BLOCK = 64 * 1024
+_BLOCK = 16 * 1024
+"""Of each run one block is in memory while they are merged."""
 _ENTRY_COST = 200
 _HEAD = struct.Struct(">HQI")
 _LENGTH = struct.Struct(">I")
 
 
-class Staging:
+class Staging(Closable):
     """A heap of records on the disk."""
 
     def __init__(self, folder: str, *, run_bytes: int = RUN_BYTES) -> None:
@@ -65,17 +65,6 @@ class Staging:
     def close(self) -> None:
         """Throw everything away."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write_run(self) -> None:
         if not self._waiting:

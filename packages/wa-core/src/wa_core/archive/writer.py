@@ -9,9 +9,8 @@ from __future__ import annotations
 import fcntl
 import io
 import os
-from types import TracebackType
-from typing import Self
 
+from wa_core.archive.closable import Closable
 from wa_core.archive.frames import MAX_VALUE, About, End, FrameCipher, Sum, record_of
 from wa_core.archive.header import Header
 from wa_core.archive.place import disk_errors, sync_folder
@@ -24,7 +23,7 @@ PARTIAL = ".partial"
 _BUFFER = 1024 * 1024
 
 
-class ArchiveWriter:
+class ArchiveWriter(Closable):
     """One archive on its way; leaving the context without `finish` removes it."""
 
     def __init__(
@@ -53,7 +52,7 @@ class ArchiveWriter:
                 self._file.write(unlocked.data)
                 self._seal(0, about.to_bytes())
             except BaseException:
-                self.discard()
+                self.close()
                 raise
 
     @property
@@ -92,24 +91,13 @@ class ArchiveWriter:
             sync_folder(self._path)
         return digest.hex()
 
-    def discard(self) -> None:
-        """Give up; what was written is removed."""
+    def close(self) -> None:
+        """Give up what is not finished: it is removed."""
         if not self._file.closed:
             with disk_errors():
                 os.unlink(self._path + PARTIAL)
                 os.ftruncate(self._file.fileno(), 0)
                 self._file.detach().close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.discard()
 
     def _seal(self, number: int, plain: bytes) -> None:
         self._sum.add(plain)
