@@ -87,8 +87,11 @@ class Commits:
             group = self._take()
             try:
                 change, members = self._plan(group)
-            except (MemoryError, EngineUnavailableError) as exc:
-                self._fail(group, EngineUnavailableError(str(exc) or "out of memory"))
+            except MemoryError:
+                self._fail(group, EngineUnavailableError("out of memory"))
+                continue
+            except EngineUnavailableError as exc:
+                self._fail(group, exc)
                 continue
             if not self._store.would_write(change):
                 self._finish(change, members)

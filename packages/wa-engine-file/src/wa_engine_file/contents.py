@@ -140,7 +140,7 @@ class MemoryContents(Contents):
         self._positions.update(positions)
 
     def complete(self) -> None:
-        """Put the index in order."""
+        """Put the index in order; from now on the positions are the index's own."""
         self._index.load(self._positions)
 
     def __len__(self) -> int:

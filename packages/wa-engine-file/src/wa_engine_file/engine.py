@@ -1,6 +1,6 @@
 """The file engine: one session in one folder, in the layout that Node users know [Y1].
 
-The idea: the index lives in memory and answers lists, counts and absence at once; values are
+The idea: the index answers lists, counts and absence at once, on the event loop; values are
 files. Every call is a plain function on the worker thread, or none at all; see `store` for how a
 write becomes true and `commits` for their order.
 """
@@ -120,6 +120,9 @@ class FileEngine(Engine):
 
     async def largest_value(self) -> int | None:
         """Return the size of the largest value without reading any; None where that is unknown."""
+        return await self._in_time(self._largest_value())
+
+    async def _largest_value(self) -> int | None:
         return self._store.contents.largest()
 
     async def _acquire(self, holder: str, ttl: float) -> int:

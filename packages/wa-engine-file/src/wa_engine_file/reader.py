@@ -200,7 +200,7 @@ class FileReader(Engine):
 
     async def largest_value(self) -> int | None:
         """Return the size of the largest value without reading any; None where that is unknown."""
-        return await self._up_to_date(lambda found: found.largest())
+        return await self._in_time(self._up_to_date(lambda found: found.largest()))
 
     async def _up_to_date(self, ask: Callable[[Contents], T]) -> T:
         def look() -> T:
