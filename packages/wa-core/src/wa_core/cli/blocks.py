@@ -63,6 +63,11 @@ class Line:
 Block = Table | Facts | Line
 
 
+def belong_together(one: Block, other: Block) -> bool:
+    """Tell whether two blocks stand without a blank line between them."""
+    return isinstance(one, Line) and isinstance(other, Line)
+
+
 def columns(text: str) -> tuple[Column, ...]:
     """Read `name|name|>number`: the heads of columns in one line."""
     return tuple(Column(name.lstrip(">"), name.startswith(">")) for name in text.split("|"))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from wa_core.cli.blocks import Block, Cell, Facts, Line, Table, Tone, visible
+from wa_core.cli.blocks import Block, Cell, Facts, Line, Table, Tone, belong_together, visible
 
 _STYLES = {
     Tone.PLAIN: "",
@@ -27,7 +27,7 @@ _STYLES = {
 def draw(blocks: Sequence[Block], console: Console) -> None:
     """Draw blocks, a blank line between them."""
     for place, block in enumerate(blocks):
-        if place:
+        if place and not belong_together(blocks[place - 1], block):
             console.print()
         if isinstance(block, Line):
             console.print(_text(Cell(block.text, block.tone)))
@@ -38,13 +38,24 @@ def draw(blocks: Sequence[Block], console: Console) -> None:
 
 
 def _table(table: Table) -> RichTable:
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in table.columns:
+    """Draw a table, without the columns that are empty."""
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+    )
+    shown = [place for place in range(len(table.columns)) if any(r[place].text for r in table.rows)]
+    for column in (table.columns[place] for place in shown):
         drawn.add_column(
-            Text(column.name), justify="right" if column.is_number else "left", overflow="fold"
+            Text(column.name),
+            justify="right" if column.is_number else "left",
+            no_wrap=column.is_number,
+            overflow="fold",
         )
     for row in table.rows:
-        drawn.add_row(*map(_text, row))
+        drawn.add_row(*(_text(row[place]) for place in shown))
     return drawn
 
 

@@ -62,7 +62,8 @@ exit codes
 WA_TABLE = """\
 exit codes
     0  done, and nothing is wrong
-    1  `inspect`: something needs you; `get`, `rm`: no such record; `engines`: one is broken
+    1  `inspect`: the session has an error; `get`, `rm`: no such record, or it was not agreed to;
+       `engines`: one of them does not load
     2  the command is wrong: a URL, an option, an engine that is not installed, no answer to ask
     3  somebody uses the session: the holder is named
     4  the target of a restore holds something else

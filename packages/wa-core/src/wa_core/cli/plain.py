@@ -5,14 +5,19 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from wa_core.cli.blocks import Block, Column, Facts, Line, Table
+from wa_core.cli.blocks import Block, Column, Facts, Line, Table, belong_together
 
 _GAP = "  "
 
 
 def plain(blocks: Sequence[Block]) -> str:
     """Spell blocks as text; a blank line stands between them, none behind the last."""
-    return "\n\n".join("\n".join(_lines(block)) for block in blocks)
+    lines: list[str] = []
+    for place, block in enumerate(blocks):
+        if place and not belong_together(blocks[place - 1], block):
+            lines.append("")
+        lines += _lines(block)
+    return "\n".join(lines)
 
 
 def _lines(block: Block) -> Iterator[str]:

@@ -6,7 +6,7 @@ from wa_core.cli.blocks import Cell, Tone
 from wa_core.state.findings import Severity
 
 _SIZES = ("bytes", "kB", "MB", "GB", "TB")
-_AGES = ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"))
+_AGES = ((86_400 * 365, "years"), (86_400, "days"), (3_600, "h"), (60, "min"))
 TONES = {
     Severity.OK: Tone.GOOD,
     Severity.NOTE: Tone.NOTE,
@@ -29,13 +29,13 @@ def count(number: int, one: str) -> str:
 
 
 def age(seconds: float) -> str:
-    """Spell how long ago something was: `3 hours ago`."""
+    """Spell how long ago something was: `3 h ago`."""
     if seconds < 0:
         return "in the future"
     for length, unit in _AGES:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit} ago"
-    return "now" if seconds < 1 else f"{seconds:.0f} seconds ago"
+    return "now" if seconds < 1 else f"{seconds:.0f} s ago"
 
 
 def severity(found: Severity) -> Cell:

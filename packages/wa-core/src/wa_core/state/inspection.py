@@ -177,7 +177,7 @@ def _records(seen: Overview) -> Finding:
     found = f"{number} {'is' if number == 1 else 'are'} damaged: {names}"
     if more > 0:
         found += f" and {more} more"
-    advice = "bring them back from a backup; one that the phone or the server sends anew, delete"
+    advice = "bring them back from a backup, or `wa rm` what the phone or the server sends anew"
     return Finding("records", Severity.ERROR, found, advice)
 
 

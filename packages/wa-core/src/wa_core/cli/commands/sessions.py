@@ -25,8 +25,10 @@ _TONES = {
     Standing.UNREADABLE: Tone.BAD,
 }
 
-_COUNTED = ("contact", "chat", "message")
-"""What has a column of its own; the other kinds share one."""
+_COUNTED = (("contact",), ("chat",), ("message",), ("pre-key",), ("session", "sender-key"))
+"""The kinds that have a column; those that have none share one. `wa inspect` names them all."""
+
+_NUMBERS = ">contacts|>chats|>messages|>pre-keys|>ratchets|>others"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +58,7 @@ def rendered(found: list[Overview], *, full: bool, now: float) -> list[Block]:
     """Lay the sessions out."""
     if not found:
         return [Line("no session is here: check the URL")]
-    head = columns("session|state|as|>contacts|>chats|>messages|keys|>size|last write|held by")
+    head = columns(f"session|state|as|{_NUMBERS}|>size|last write|held by")
     blocks: list[Block] = [Table(head, [_row(seen, full, now) for seen in found])]
     for seen in found:
         if seen.glance.error is not None:
@@ -68,22 +70,18 @@ def rendered(found: list[Overview], *, full: bool, now: float) -> list[Block]:
 def _row(seen: Overview, full: bool, now: float) -> tuple[Cell, ...]:
     glance, counted = seen.glance, seen.tally
     state = Cell(glance.standing, _TONES[glance.standing])
-    whose = _spelt(glance.me or "", full)
+    whose = _spelt((glance.me or "").partition("@")[0], full)
     name = _spelt(seen.name, full) or "(the place itself)"
     if counted is None:
-        return cells(name, state, whose, "", "", "", "", "", "", "")
+        return cells(name, state, whose, *[""] * 9)
     newest = "" if counted.newest is None else age(now - counted.newest / 1_000_000)
-    keys = ", ".join(
-        f"{number:,} {kind}"
-        for kind, number in sorted(counted.kinds.items())
-        if kind not in ("creds", *_COUNTED)
-    )
+    numbers = [sum(counted.kinds[kind] for kind in kinds) for kinds in _COUNTED]
+    numbers.append(counted.kinds.total() - sum(numbers) - counted.kinds["creds"])
     return cells(
         name,
         state,
         whose,
-        *(f"{counted.kinds[kind]:,}" for kind in _COUNTED),
-        Cell(keys, Tone.FAINT),
+        *(f"{number:,}" for number in numbers),
         size(counted.size),
         newest,
         _held(seen, full),
