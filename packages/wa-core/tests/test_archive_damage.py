@@ -71,6 +71,7 @@ async def test_cut_off_at_two_hundred_places_it_is_refused_and_the_target_untouc
     assert await is_untouched(target)
 
 
+@pytest.mark.once
 async def test_with_any_of_two_thousand_bits_flipped_it_is_refused_and_the_target_untouched(
     archive: Path, target: str
 ) -> None:

@@ -48,7 +48,7 @@ async def test_backups_beside_a_writer_hold_what_it_keeps_over_twenty_keys(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
-    url, twenty = place_of(kind, tmp_path), Twenty(messages=500)
+    url, twenty = place_of(kind, tmp_path), Twenty(messages=60)
     said = []
 
     async with AsyncExitStack() as ends:
@@ -61,7 +61,7 @@ async def test_backups_beside_a_writer_hold_what_it_keeps_over_twenty_keys(
                 records = {entry.key: entry.value async for entry in archive.scan()}
             assert len(said_by(records)) == 1
             said.append(said_by(records).pop())
-            assert messages_in(records) == min(said[-1], 500)
+            assert messages_in(records) == min(said[-1], 60)
             assert len(records) == 220 + messages_in(records)
 
     assert said == sorted(said)

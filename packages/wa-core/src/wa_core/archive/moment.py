@@ -230,17 +230,17 @@ class Observation:
     async def _scan(self, take: Callable[[list[Entry]], None]) -> None:
         chunk: list[Entry] = []
         size = 0
-        async with aclosing(self._engine.scan()) as entries:
-            async for entry in entries:
-                if self._leaves_out(entry.key):
-                    continue
-                chunk.append(entry)
-                size += len(entry.value)
+        async with aclosing(self._engine.scan_many()) as portions:
+            async for portion in portions:
+                found = [entry for entry in portion if not self._leaves_out(entry.key)]
+                chunk += found
+                size += sum(len(entry.value) for entry in found)
                 if len(chunk) >= 1000 or size >= RUN_BYTES:
                     await off_loop(partial(take, chunk))
                     self._heard(len(chunk))
                     chunk, size = [], 0
         await off_loop(partial(take, chunk))
+        self._heard(len(chunk))
 
     async def _changed(self) -> set[str]:
         """Name all that was written since the first scan began, and perhaps some more."""
