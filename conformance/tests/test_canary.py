@@ -9,6 +9,7 @@ import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ from wa_conformance.canary import Scanner
 
 SECRET = random.Random(5).randbytes(32)
 WORDS = b"correct horse \xc3\xa9 battery"
+
+
+def behind(before: int, secret: bytes) -> bytes:
+    """Spell a secret in base64 that begins in the middle of something else."""
+    return b64encode(os.urandom(before) + secret + os.urandom(before))
+
 
 SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
     "raw": bytes,
@@ -27,12 +34,7 @@ SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
     "JSON list": lambda secret: json.dumps(list(secret), separators=(",", ":")).encode(),
     "base64": b64encode,
     "base64url": urlsafe_b64encode,
-    **{
-        f"base64 behind {before} bytes": lambda secret, before=before: b64encode(
-            os.urandom(before) + secret + os.urandom(before)
-        )
-        for before in range(1, 7)
-    },
+    **{f"base64 behind {before} bytes": partial(behind, before) for before in range(1, 7)},
 }
 
 

@@ -104,7 +104,7 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
 def test_only_what_may_heal_by_itself_is_retryable() -> None:
     retryable = {kind.code for kind in ALL if kind.retryable}
 
-    assert retryable == {"transport", "engine-unavailable", "lease-held"}
+    assert retryable == {"transport", "engine-unavailable", "lease-held", "unsettled-backup"}
 
 
 @pytest.mark.parametrize(
