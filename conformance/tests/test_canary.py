@@ -82,9 +82,11 @@ def test_files_names_errors_reprs_and_processes_are_looked_at(tmp_path: Path) ->
             raise ValueError("harmless") from exc
     except ValueError as exc:
         scanner.look_at_objects([exc, [SECRET]])
-    with subprocess.Popen(
-        [sys.executable, "-c", "input()", SECRET.hex()], stdin=subprocess.PIPE
-    ) as process:
+    command = [sys.executable, "-c", "print(flush=True); input()", SECRET.hex()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        # A process has no command line yet while it is being made.
+        assert process.stdout is not None
+        process.stdout.readline()
         scanner.look_at_processes()
         process.communicate(b"\n")
 
