@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,14 @@ def distributed(session: nox.Session, part: str) -> None:
 
 
 @nox.session
+@nox.parametrize("target", [target.text for target in TARGETS], ids=[t.label for t in TARGETS])
+def sealed(session: nox.Session, target: str) -> None:
+    """Judge each engine by every clause with a seal in front of it."""
+    key = {"WA_KEY": f"wa-key:{secrets.token_hex(32)}"}
+    judge(session, Target(target), "sealed", query="?seal=env:WA_KEY", env=key)
+
+
+@nox.session
 def trials(session: nox.Session) -> None:
     """Hold the trials as often as the house demands; `tests` holds a tenth of them."""
     junit = f"--junitxml={REPORT / 'trials.xml'}"
@@ -133,15 +142,21 @@ def trials(session: nox.Session) -> None:
     run(session, "pytest", *marks, junit, *session.posargs, env={"WA_TRIALS": "full"})
 
 
-def judge(session: nox.Session, target: Target, stage: str) -> None:
+def judge(
+    session: nox.Session,
+    target: Target,
+    stage: str,
+    query: str = "",
+    env: dict[str, str] | None = None,
+) -> None:
     """Run the full profile on a target, on servers of its own."""
     junit = REPORT / f"{stage}-{target.label}.xml"
     if not servers_present(session, target):
         session.skip("a server is not installed")
     REPORT.mkdir(parents=True, exist_ok=True)
     with temporary_folder() as folder:
-        words = (target.url(folder), "--profile", "full", "--junit", str(junit))
-        run(session, *target.command("wa-conformance", *words))
+        words = (target.url(folder) + query, "--profile", "full", "--junit", str(junit))
+        run(session, *target.command("wa-conformance", *words), env=env)
 
 
 def servers_present(session: nox.Session, target: Target) -> bool:

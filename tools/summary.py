@@ -92,7 +92,7 @@ def red(sessions: Mapping[str, str]) -> Iterator[str]:
 def hollow(sessions: Mapping[str, str], shown: Set[str]) -> Iterator[str]:
     """Name the test sessions that ended well without one passed test to show for it."""
     for name, result in sessions.items():
-        tests = name.startswith(("tests(", "conformance(", "distributed("))
+        tests = name.startswith(("tests(", "conformance(", "distributed(", "sealed("))
         if tests and result == "success" and junit_stem(name) not in shown:
             yield name
 

@@ -19,10 +19,9 @@ from wa_core.storage import MemoryEngine
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(
     path
-    for place in ("packages/*/src", "conformance/src", "tools", "benchmarks")
+    for place in ("packages/*/src", "conformance/src")
     for folder in ROOT.glob(place)
     for path in folder.rglob("*.py")
-    if "tests" not in path.parts
 )
 MAKERS = {"new_identity", "mint", "_begin", "Creds"}
 """The function that makes one, the names it goes by on its way, and the class of the result."""
