@@ -17,6 +17,8 @@ from wa_core.backup import create
 from wa_core.errors import UnsettledBackupError
 from wa_core.storage import Batch, Engine, MemoryEngine, open_engine
 
+pytestmark = pytest.mark.once
+
 ABOUT = About(session="bot", taken_at=TAKEN_AT)
 LAST = 1_800_000_000_000_000
 BACKUPS = {"memory": 100, "file": 15, "sqlite": 15}
@@ -42,7 +44,6 @@ def place_of(kind: str, folder: Path) -> str:
     return places.get(kind, f"sqlite:{folder}/wa.db#bot")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("kind", BACKUPS)
 async def test_backups_beside_a_writer_hold_what_it_keeps_over_twenty_keys(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

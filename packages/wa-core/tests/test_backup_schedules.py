@@ -23,6 +23,8 @@ from wa_core.state.moves import MOVE_KEY, Move, Stage
 from wa_core.storage import MemoryEngine
 from wa_core.storage.layouts import CREDS
 
+pytestmark = pytest.mark.once
+
 DAY = 86_400.0
 
 

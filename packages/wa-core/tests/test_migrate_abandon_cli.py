@@ -14,6 +14,8 @@ from migrate_bench.small import RECORDS, begun
 from wa_core.cli.migrate import main
 from wa_core.migrate import NOTHING
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def words(tmp_path: Path) -> list[str]:

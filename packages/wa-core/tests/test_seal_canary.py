@@ -16,6 +16,8 @@ from wa_core.seal import SealedEngine, describe, new_key, rotate_data_key, rotat
 from wa_core.state import AuthState
 from wa_core.storage import Batch, Engine, EngineUrl, open_engine
 
+pytestmark = pytest.mark.once
+
 IDENTITY = b"\x8a canary of thirty-two bytes \xfe\xff\x00"
 WORDS = "a-passphrase-that-sings-in-the-mine"
 KEYS = {"WA_CANARY_A": new_key(), "WA_CANARY_B": new_key(), "WA_CANARY_WORDS": WORDS}
