@@ -30,6 +30,7 @@ from wa_core.storage import (
     MemoryStore,
     ThreeMethodEngine,
     TracedEngine,
+    WrapperEngine,
     list_sessions,
     open_engine,
 )
@@ -252,3 +253,13 @@ async def test_damage_behind_the_seal_is_damage_in_every_read() -> None:
     for call in (engine.get("a"), engine.get_many(["b"]), anext(engine.scan())):
         with pytest.raises(CorruptRecordError):
             await call
+
+
+def test_nothing_but_what_sees_no_value_goes_past_the_seal() -> None:
+    handed_on = {
+        name
+        for name, member in vars(WrapperEngine).items()
+        if callable(member) and not name.startswith("__")
+    }
+
+    assert handed_on - set(vars(SealedEngine)) == {"_close", "_holder", "_release", "_renew"}
