@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 
 from wa_core.archive import About, capture, open_archive, prove
 from wa_core.backup import restore
@@ -73,9 +74,18 @@ class Steps:
 
     def __call__(self, name: str) -> None:
         now = time.perf_counter()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"step": name, "seconds": now - self._began, "peak_mb": peak}), flush=True)
+        took = now - self._began
+        print(json.dumps({"step": name, "seconds": took, "peak_mb": peak_mb()}), flush=True)
         self._began = now
+
+
+def peak_mb() -> float:
+    """Return the peak of this process; `ru_maxrss` may be that of whoever started it."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 async def measure(records: int, folder: str) -> None:
