@@ -23,7 +23,7 @@ from wa_conformance.servers import (
     ServerStartError,
     needed,
 )
-from wa_conformance.servers.__main__ import main
+from wa_conformance.servers.__main__ import filled, main
 from wa_conformance.servers.binaries import WHEELS
 from wa_conformance.servers.bson import command
 from wa_conformance.servers.redis import talk
@@ -305,3 +305,15 @@ def eventually(condition: object) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+@pytest.mark.parametrize(
+    ("url", "spelt"),
+    [
+        ("redis://h/0", "redis://h/0?seal=env:K"),
+        ("mongodb://h/wa?replicaSet=wa", "mongodb://h/wa?replicaSet=wa&seal=env:K"),
+    ],
+)
+def test_parameters_behind_a_blank_are_added_to_those_of_the_server(url: str, spelt: str) -> None:
+    assert filled("{it}?seal=env:K", "it", url) == spelt
+    assert filled("{it}#bot", "it", url) == f"{url}#bot"

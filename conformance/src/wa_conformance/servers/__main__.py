@@ -65,9 +65,17 @@ def run(kinds: Sequence[str], command: Sequence[str]) -> int:
                 print(f"{kind} {url}", flush=True)
             signal.pause()
         for kind, url in {"url": urls[kinds[0]], **urls}.items():
-            command = [word.replace(f"{{{kind}}}", url) for word in command]
+            command = [filled(word, kind, url) for word in command]
         code = subprocess.run(command, check=False).returncode
         return code if code >= 0 else 128 - code
+
+
+def filled(word: str, kind: str, url: str) -> str:
+    """Put a URL where `{kind}` stands; parameters behind it are added to those that it has."""
+    blank = f"{{{kind}}}"
+    if "?" in url:
+        word = word.replace(f"{blank}?", f"{url}&")
+    return word.replace(blank, url)
 
 
 def listing(kinds: Sequence[str]) -> int:
