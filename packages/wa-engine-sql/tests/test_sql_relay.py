@@ -218,3 +218,21 @@ async def test_a_lost_lease_stops_all_that_wait(database: str, waiting: list[int
         assert [type(end).__name__ for end in ends] == ["FencedError"] * 5
         found = await engine.get_many(f"k/{number}" for number in range(KEYS))
         assert set(found.values()) == {b"before"}
+
+
+async def test_who_is_cut_off_leaves_the_one_ahead_to_be_waited_for() -> None:
+    race = Race()
+    await race.run("a", pass_on)
+    await race.run("b", keep)
+    race.tasks["b"].cancel()
+    await _all_that_can()
+
+    await race.run("c", alone)
+    await race.end("c")
+    assert race.begun == ["a", "b", "c"]
+    assert race.ended == []
+
+    await race.end("a")
+    await asyncio.gather(race.tasks["a"], race.tasks["c"])
+    assert race.ended == ["a", "c"]
+    assert race.relay.last is None

@@ -69,11 +69,14 @@ class Leg:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        self._open_gate()
-        if self._behind is not None:
+        if self._ahead is not None:
+            # Cut off: the one ahead is still under way, and whoever comes next comes behind it.
+            self._relay.last, self._ahead._behind = self._ahead, None
+        elif self._behind is not None:
             self._behind._becomes_first(self.mark)
         else:
             self._relay.last = None
+        self._open_gate()
 
     def _becomes_first(self, mark_ahead: int | None) -> None:
         self._ahead, self._mark_ahead = None, mark_ahead
